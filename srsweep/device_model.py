@@ -72,7 +72,7 @@ def model(
 ) -> None:
     """Fit a latency model to a device's measurements and report its error.
 
-    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The networks in a
+    SOURCE is a CSV file from `srsweep device pull`, or a sweep whose trials have an imported latency. The networks in a
     CSV file are looked up in the model cards in its folder, and then among the trials in the database.
 
     The model has one rate for each kind of operator: milliseconds per unit of work. The error comes from

@@ -43,7 +43,7 @@ def predict(
 ) -> None:
     """Predict the latency of networks on a device, and store it for the trials of a sweep.
 
-    FILE is a model of `srsweep device model`. NETWORK is a sweep, or networks as for `srsweep cost`:
+    FILE is a model from `srsweep device model`. NETWORK is a sweep, or networks as for `srsweep cost`:
     FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. For networks given this way, the
     prediction is only printed.
 

@@ -46,7 +46,7 @@ LONGEST = 40
     metavar="PATH",
     help=f"The runtime's benchmark program, built for the device: one of {', '.join(PROGRAMS)}. Repeat the "
     "option for its "
-    "libraries. If you give only a name, the device finds the program through its variable PATH.",
+    "libraries. If you give only a name, the device looks the program up in its PATH.",
 )
 @SIZE
 @SERIAL
@@ -56,7 +56,7 @@ def push(
 ) -> None:
     """Copy exported files and a benchmark program to a device.
 
-    FOLDER holds files of `srsweep device design` or `srsweep export`. Only files that the benchmark program can run are
+    FOLDER holds files from `srsweep device design` or `srsweep export`. Only files that the benchmark program can run are
     copied. The command also writes `run.sh`, a script that times the files, to FOLDER.
 
     Without adb, the program is also copied into FOLDER. In that case, copy FOLDER to the device yourself, run

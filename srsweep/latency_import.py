@@ -65,7 +65,7 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
     """Store latencies that were measured on another device, such as a phone.
 
     FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. One of these columns
-    names the network: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the network's key
+    names the network: `file` (a file from `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the network's key
     in the database). The columns `lower_ms` and `upper_ms` (the quartiles) and `runs` are optional.
 
     Give device, runtime, delegate, dtype, size and threads either as a column or as an option. With the column

@@ -80,13 +80,12 @@ SIZE = click.option(
 WEIGHTS = click.option(
     "--weights",
     type=ExpandedPath(path_type=Path, dir_okay=False),
-    help="Checkpoint to load. Default: the checkpoint of the trial, or the one in the output folder.",
+    help="Checkpoint to load. Default: the checkpoint of the trial, or the one that `srsweep train` wrote.",
 )
 SCALE = click.option(
     "--scale",
     type=click.Choice(SCALES),
-    help="Upscaling factor: 2, 3, 4 or 8. Default: the scale of the trial or of the output folder, "
-    "otherwise 4.",
+    help="Upscaling factor: 2, 3, 4 or 8. Default: the scale for which VARIANT was trained, otherwise 4.",
 )
 INTO = click.option(
     "-o",
@@ -105,12 +104,14 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
         "--db",
         envvar=STORAGE_VARIABLE,
         default=None,
-        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE} if it is set, "
-        f"{fallbacks}otherwise {DEFAULT_STORAGE}.",
+        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}. If it is not set: "
+        f"{fallbacks}{DEFAULT_STORAGE}.",
     )
 
 
-DATABASE = _database("otherwise, if an argument is a sweep file, the `storage` in that file, ")
+DATABASE = _database(
+    "the `storage` of a sweep file that is given as an argument. If there is none: "
+)
 DATABASE_ALONE = _database("")
 """The option --db for commands that take no sweep file."""
 MAX_THREADS = 1_024

@@ -41,7 +41,7 @@ def compare(
     from another one. The command prints the fronts side by side and marks networks that another sweep dominates. It
     gives the hypervolume of each front as a share of the joint hypervolume of all fronts. It also prints the best
     network of each sweep at equal budgets, and the settings that differ. Sweeps with different scales or validation
-    images are refused, because their PSNR values are not comparable.
+    images are rejected, because their PSNR values are not comparable.
 
     For the hypervolume, minimized objectives are on logarithmic axes. The reference point is the worst value of
     each objective on any of the fronts. To compare pictures, use `srsweep plate`.

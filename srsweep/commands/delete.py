@@ -26,7 +26,7 @@ def delete(name: str, yes: bool, db: str | None) -> None:
 
     NAME is the name of a sweep, or a sweep file. The command shows what it would delete and asks for confirmation. It
     deletes the rows of the sweep and the checkpoints of its trials on this machine. Output folders of `srsweep train`
-    and exported files stay. A sweep that is currently running is refused.
+    and exported files stay. A running sweep cannot be deleted.
     """
     (sweep,), url = locate([name], db)
     numbers = load_trials(url, [sweep])["number"].tolist()

@@ -35,7 +35,7 @@ def doctor(root: Path, db: str | None, form: Format | None) -> None:
     \b
     Exit codes:
       0  There is no problem.
-      1  There is a problem. The last line says which.
+      1  There is a problem. The last line names it.
     """
     _, url = locate([], db)
     findings = []

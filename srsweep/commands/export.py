@@ -47,7 +47,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     default=("onnx",),
     show_default=True,
     help="File format; docs/export.md describes each of them. onnx, int8 and torch need the pip extra "
-    "`export`; each other runtime has its own extra. Repeat the option for several formats.",
+    "`export`. Every other format needs the extra of its runtime. Repeat the option for several formats.",
 )
 @click.option(
     "--front",
@@ -111,8 +111,8 @@ def export(  # noqa: PLR0913 - one parameter an option
     --size; it becomes part of the file name. For a trial, the latency of each file and the PSNR of its INT8 file are
     stored in the database.
 
-    --front uses the Pareto front for the sweep's own objectives. Other trials may be
-    on the front by the PSNR of INT8 files or by measured latency. Use --all to measure those trials too.
+    --front uses the Pareto front for the sweep's own objectives. If you choose by the PSNR of INT8 files or by
+    measured latency, other trials may be on the front. Use --all to export and measure those trials too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out

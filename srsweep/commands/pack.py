@@ -36,9 +36,8 @@ from sweeps.run import local_slots, prepare
     "--most",
     type=click.IntRange(1, 100_000),
     help="Largest number of simultaneous copies to try. Default without a GPU: one copy for each core. "
-    "Default on a GPU: the "
-    "number of cores divided by `resources.cpu`, but no more copies than are predicted to fit into "
-    "the memory of the GPU.",
+    "Default on a GPU: the number of cores divided by `resources.cpu`, or the number of copies that are "
+    "predicted to fit into the memory of the GPU, whichever is smaller.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
@@ -50,14 +49,14 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     copy runs out of memory. The last line of the output is a `resources` setting; copy it into FILE.
 
     Your other srsweep processes on this machine pause during each measurement. Stop all other work on
-    the machine first. If other processes use the cores, the command repeats a measurement. It
-    makes at most three. If other processes disturbed every try, the command draws no conclusion. The column
-    `others` shows how many cores other processes used.
+    the machine first. If other processes use the cores during a measurement, the command repeats it, up to
+    three measurements in all. If all three were disturbed, the command draws no conclusion. The column `others`
+    shows how many cores other processes used.
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
     result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep
     run` measures first. Without a GPU, nothing is stored. `srsweep run` then gives each trial
-    `resources.cpu` cores, and runs as many trials at once as the cores allow.
+    `resources.cpu` cores, and runs as many trials in parallel as the cores allow.
 
     In the output, predicted_bytes is the memory of one process, predicted from the costs of the
     network. measured_bytes is the peak memory of one process, evaluation included. On a GPU,

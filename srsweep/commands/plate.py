@@ -68,7 +68,7 @@ def plate(
     """Compare a crop of one image across several networks.
 
     PICTURE is the original. It is downscaled bicubically, and the networks upscale the result. Each VARIANT
-    is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, a file of
+    is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, a file from
     `srsweep export`, or a network in quotes ("FAMILY KNOB=VALUE...") with its --weights.
 
     The figure shows the whole original with a box around the crop. Beside it are the crops from bicubic

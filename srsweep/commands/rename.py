@@ -26,8 +26,8 @@ def rename(name: str, new: str, db: str | None) -> None:
     """Rename a sweep and the folder of its checkpoints.
 
     NAME is the name of a sweep, or a sweep file. NEW is the name that it gets. Trials keep their numbers.
-    The name in a sweep file is not changed; edit it before you run the file again. A sweep that is currently
-    running is refused.
+    The name in a sweep file is not changed; edit it before you run the file again. A running sweep cannot be
+    renamed.
     """
     if fault := name_fault(new):
         raise UserError(f"NEW: {fault}")

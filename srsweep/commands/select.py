@@ -82,7 +82,7 @@ from sweeps.measure.latency_objective import LATENCY
 @click.option(
     "--more",
     is_flag=True,
-    help="Also estimate how much the next network of the sweep would enlarge the hypervolume, and at which costs. Takes seconds.",
+    help="Also estimate how much one more network would enlarge the hypervolume, and at which costs to look for such networks. This takes a few seconds.",
 )
 @DATABASE
 @tabular

@@ -67,7 +67,7 @@ from sweeps.train.teacher import teacher_of
     metavar="TRIAL|FOLDER|FILE",
     help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep "
     "train`, or of a file, such as a checkpoint from a public implementation. The weights may be for "
-    "another scale. Default: the start that the training of VARIANT had; if VARIANT is a network, random weights.",
+    "another scale. Default: the weights that the training of VARIANT started from. If VARIANT is a network: random weights.",
 )
 @click.option(
     "--quantize",

@@ -76,13 +76,13 @@ def upscale(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Upscale images with a trained network or an exported file.
 
-    VARIANT|FILE is a file of `srsweep export`, a checkpoint of srsweep, an output folder of `srsweep
+    VARIANT|FILE is a file from `srsweep export`, a checkpoint of srsweep, an output folder of `srsweep
     train`, a trial (SWEEP#NUMBER), or, with --weights, a network in quotes ("FAMILY KNOB=VALUE...").
     IMAGE is an image, a folder of images, or a pattern in quotes ("photos/**/*.jpg").
 
     Grayscale images (8 or 16 bits) stay grayscale. The network upscales the colours, and bicubic interpolation upscales
     the alpha channel. EXIF data and ICC profiles are carried over. Images with an EXIF orientation are rotated upright
-    before saving. 16-bit colour images and CMYK images are refused.
+    before saving. 16-bit colour images and CMYK images are not supported.
 
     Large images are processed in tiles (--tile). Tiles overlap by the receptive field, so the result is the same as
     without tiles, up to rounding. There are
