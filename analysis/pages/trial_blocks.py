@@ -49,9 +49,10 @@ def table_columns(live: Live) -> list[str]:
 
 @lru_cache(maxsize=4)
 def all_trials(live: Live) -> pd.DataFrame:
-    """Returns one row per trial of the sweep in any state, ordered by number: `table_columns`, sweep and id.
+    """Returns one row per trial of the sweep, whatever its state, ordered by number.
 
-    A trial that is not complete has the costs, and the PSNR of its last evaluation if there was one.
+    The columns are those of `table_columns`, sweep and id. A trial that is not complete has only its costs and, after
+    its first evaluation, its newest PSNR.
     """
     names = [name for name in table_columns(live) if name in live.trials and is_measured(name)]
     parts = [live.trials, load_others(live.url, live.sweep, names)]
@@ -95,7 +96,8 @@ def _look(name: str, field: str) -> dict[str, Any]:
 
 
 def table_block(live: Live, request: Mapping[str, Any], search: object = "") -> dict[str, Any]:
-    """Returns the rows that AG Grid asks for: rowData, a list of dicts of texts, and rowCount, of all rows that match.
+    """Returns the rows that AG Grid asks for: rowData, a list of dicts of texts, and rowCount, the number of all
+    matching rows.
 
     `request` has startRow and endRow, sortModel (a list of colId and sort) and filterModel (by colId, with the text of
     the filter in `filter`). It comes from a browser, so parts that do not fit the table are ignored. `search` is a text

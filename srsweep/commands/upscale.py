@@ -85,9 +85,8 @@ def upscale(  # noqa: PLR0913 - one parameter an option
     before saving. 16-bit colour images and CMYK images are not supported.
 
     Large images are processed in tiles (--tile). Tiles overlap by the receptive field, so the result is the same as
-    without tiles, up to rounding. There are
-    two exceptions: networks that use the whole image, such as those with global pooling, and files with a fixed
-    input size. If tiling changes the result, the command prints a note.
+    without tiles, up to rounding. There are two exceptions: networks that use the whole image, such as those with
+    global pooling, and files with a fixed input size. If tiling changes the result, the command prints a note.
 
     \b
     srsweep upscale out/slwsr-d0af09ba_x4.onnx photo.jpg -o large.png

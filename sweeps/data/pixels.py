@@ -129,7 +129,7 @@ def read_image(path: Path) -> Pixels:
 def read_header(path: Path) -> Header:
     """Returns the header of an image file.
 
-    Raises UserError like `read_image`, except for broken pixels.
+    Raises UserError like `read_image`, except that broken pixels go unnoticed.
     """
     try:
         stat = path.stat()

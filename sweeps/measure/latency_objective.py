@@ -39,7 +39,7 @@ class Timing:
 def key_of(measurement: Measurement) -> str:
     """Returns the key of a latency: how and on which device it was measured. Only latencies of one key are compared.
 
-    The further measurements of a latency, such as its quartiles, have its key.
+    The other measurements of a latency, such as its quartiles, have the same key.
     """
     first, space, rest = measurement.name.partition(" ")
     word = PREFIX if first in WORDS else first

@@ -14,7 +14,7 @@ from sweeps.paths import expanded, with_variables
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A sink in the table."""
+    """One sink that the setting `log` can name."""
 
     place: str
     """'module:class'. The class is imported only when it is needed, because most sinks need an optional package."""

@@ -335,7 +335,7 @@ def heaviest(trainings: Sequence[TrainSettings]) -> TrainSettings:
 
 
 def work_of(settings: TrainSettings) -> str:
-    """Returns the settings that change the work of a step, except the batch, as a text such as ', ema 0.9'.
+    """Returns the settings that affect how much a step computes, except the batch, as a text such as ', ema 0.9'.
 
     Settings with default values are left out, so the text is usually empty.
     """
