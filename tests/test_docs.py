@@ -121,7 +121,7 @@ def test_shares_of_steps_on_the_search_page_are_those_of_the_benchmark() -> None
     to_tpe = sorted(f"{float(row['share_of_steps_to_tpe']):.2f}" for row in rows)
     page = " ".join(text("docs/search.md").split())
     assert "after {}, {}, {} and {} of that search's steps".format(*to_rival) in page
-    assert f"after {to_tpe[0]} to {to_tpe[-1]} of its steps" in page
+    assert f"after {to_tpe[0]} to {to_tpe[-1]} of the steps of `tpe`" in page
 
 
 def test_the_tables_of_the_benchmarks_are_those_of_their_files() -> None:
