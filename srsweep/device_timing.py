@@ -169,8 +169,8 @@ def _why(device: adb.Device, code: int, remote: str) -> str:
     if code in (2, 127):  # shells differ in the code for a script that does not exist
         return f"{device.serial}: {remote} has no {SCRIPT}; call `srsweep device push` first"
     return (
-        f"{device.serial}: not all files were timed (exit code {code}); the same command goes on, and "
-        "`srsweep device pull` brings what there is"
+        f"{device.serial}: not all files were timed (exit code {code}); the same command continues, and "
+        "`srsweep device pull` fetches the results so far"
     )
 
 

@@ -110,8 +110,8 @@ def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str
     many = f"{len(tiled)} image{'s' if len(tiled) > 1 else ''}"
     if opened.architecture is None:
         return upscaler, (
-            f"{opened.name}: no model card beside the file states its network; {many} in tiles that overlap by "
-            f"{OVERLAP} pixels may differ from images at once"
+            f"{opened.name}: no model card beside the file names its network; {many} in tiles that overlap by "
+            f"{OVERLAP} pixels may differ from the result without tiles"
         )
     reach = reach_of(opened.architecture, upscaler.scale)
     if reach.pixels is not None:
@@ -122,20 +122,19 @@ def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str
     advice = f"; --tile {longest} upscales each in one piece" if free else ""
     return (
         upscaler,
-        f"{opened.name}: {why}, so {many} in tiles differ from images at once{advice}" * bool(why),
+        f"{opened.name}: {why}, so the result of {many} in tiles differs from that without tiles{advice}"
+        * bool(why),
     )
 
 
 def _difference(reach: Reach, upscaler: Upscaler) -> str:
     """Returns why tiles change the result; '' if they do not."""
     if reach.pixels is None:
-        return "the network sees the whole image, as global pooling does"
+        return "the network uses the whole image, as global pooling does"
     if not reach.is_position_free:
-        return "the network's output depends on where a pixel lies, as strided pooling makes it"
+        return "an output pixel depends on its position in the image, for example because of strided pooling"
     if reach.pixels > min(upscaler.overlaps):
-        return (
-            f"the network sees {reach.pixels} pixels far, more than tiles of this size can overlap"
-        )
+        return f"an output pixel depends on pixels up to {reach.pixels} away, more than tiles of this size can overlap"
     return ""
 
 

@@ -282,7 +282,7 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
     if len(kept) < len(rows):
         anew = advised("latency", trial, "--replace", storage=trial.url)
         say(
-            f"{own}: not stored, because the sweep measured this latency itself; `{anew}` measures it anew",
+            f"{own}: not stored, because the sweep measured this latency itself; `{anew}` measures it again",
             err=True,
         )
     store = Store(trial.url)

@@ -321,7 +321,7 @@ def _watch_functions(sweep: Sweep, say: Say) -> None:
         if sweep.store.facts(sweep.id).get(fact, digest) != digest:
             say(
                 f"train.function: {file} has changed since this sweep began, so its later trials may differ from the "
-                "earlier ones; give the sweep another name to train all anew"
+                "earlier ones; give the sweep another name to train all trials again"
             )
         sweep.store.set_fact(sweep.id, fact, digest)
 

@@ -36,7 +36,7 @@ SAYINGS = (
     ("no devices/emulators found", "the device is no longer connected"),
     ("' not found", "the device is no longer connected"),
     ("error: closed", "the connection to the device broke"),
-    ("Permission denied", "the device refuses the access"),
+    ("Permission denied", "the device denied access"),
 )
 """Messages of `adb`, each with an explanation."""
 

@@ -101,9 +101,9 @@ def _times(name: str, output: str) -> Times | str:
         return Times(**json.loads(output))
     program = PROGRAMS[name]
     if program.fell_back and program.fell_back in output:
-        return "the delegate did not run it, so that its time is another part's"
+        return "the delegate did not run it, so the time is that of another part of the device"
     times = program.parse(output)
-    return times or f"the output of {name} states no time ({_reason(output)})"
+    return times or f"the output of {name} has no time ({_reason(output)})"
 
 
 def _reason(output: str) -> str:

@@ -182,9 +182,8 @@ def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False)
         text += f" Only trials with {words_of(facts.gates)}, the gate, are on the front."
     if seeds:
         text += (
-            " A point with a vertical bar is the mean of an architecture over its seeds, and the "
-            "bar is one standard "
-            "deviation of a single training to either side."
+            " A point with a vertical bar is the mean of an architecture over its seeds. The bar shows one "
+            "standard deviation of a single training run in both directions."
         )
     if left_out:
         text += (

@@ -32,9 +32,9 @@ def knob_cards(
     shares = _importances(trials, knobs)
     if len(shares):
         text = (
-            "The share of each knob in what sets the best tenth of the trials apart from all of them, for PSNR and for "
-            "each cost (PED-ANOVA). A knob with a large share for a cost and a small one for PSNR is a cheap way to save. "
-            "The trials are those that the search chose."
+            "How much each knob matters for being among the best tenth of the trials, for PSNR and for each cost, as a "
+            "share of all knobs (PED-ANOVA). A knob with a large share for a cost and a small share for PSNR lowers the cost "
+            "with little loss of PSNR. The trials are those that the search chose."
         )
         figure = draw_importance(shares)
         title = "Importance of the knobs"
@@ -56,8 +56,8 @@ def knob_cards(
     if lines is not None:
         text = "Each line is a trial. The cost axes are logarithmic. Trials with the same value lie a little apart. "
         text += (
-            "Trials of the Pareto front have the colours of their families. A knob that a family "
-            "lacks is at none."
+            "Trials of the Pareto front have the colours of their families. On the axis of a knob, "
+            "trials of families without this knob are at none."
             if trials["family"].nunique() > 1
             else "Trials of the Pareto front are blue."
         )

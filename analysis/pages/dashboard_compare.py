@@ -107,7 +107,7 @@ def _command(what: str, text: str) -> html.Div:
     return html.Div(
         [
             html.Code(text),
-            html.Button("Copy", className="copy", title=f"Copy the command that does: {what}"),
+            html.Button("Copy", className="copy", title=f"Copy the command: {what}"),
         ],
         className="command",
     )

@@ -133,7 +133,9 @@ def _reason(row: Mapping[Hashable, Any], rank: str, limit: str) -> str:
         return f"halving at {where}{rank}{used_up}"
     if row["state"] == "paused":
         return f"waits at {where}" + (
-            f" after: {line}" if line else "; its sweep was stopped there, or halving holds it"
+            f" after: {line}"
+            if line
+            else "; its sweep was stopped, or halving has paused the trial"
         )
     return "" if row["state"] in ("complete", "running") else line or NO_REASON
 

@@ -54,7 +54,7 @@ def findings(found: Inspection) -> list[str]:
     for score in found.scores.to_dict("records"):
         name = score["network"]
         blocks = found.blocks[(found.blocks["network"] == name) & (found.blocks["block"] > 0)]
-        line = f"`{name}` enlarges the image with {score['psnr_y']:.2f} dB, SSIM {score['ssim_y']:.4f}."
+        line = f"`{name}` upscales the image with {score['psnr_y']:.2f} dB, SSIM {score['ssim_y']:.4f}."
         known = blocks[blocks["high_share"].notna()]
         if len(known):
             first, last = known.iloc[0], known.iloc[-1]

@@ -9,8 +9,9 @@ from analysis.figures.training_cost import fitting
 from analysis.pages.sections import Table, table
 
 HALVING = (
-    "Halving promotes one trial in so many at each step, front by front. Front 1 are the trials that no other trial at that "
-    "step beats in PSNR and in every cost that the sweep optimises; front 2 are those that only front 1 beats."
+    "At each of its steps, halving promotes a fixed share of the trials, front by front. Front 1 consists of the trials that "
+    "no other trial at that step beats in PSNR and in every cost that the sweep optimises. Front 2 consists of the trials "
+    "that only trials of front 1 beat."
 )
 ROWS = 2_000
 """Largest number of trials that the table lists."""

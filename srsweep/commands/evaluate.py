@@ -150,7 +150,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         own = _beside_published(own, chosen.scale)
     click.echo(show(own, shown, width=text_width()))
     if shown == "table" and "published" in set(own["origin"]):
-        click.echo("Do not rank networks that were trained on different images against each other.")
+        click.echo("Do not compare networks that were trained on different images.")
 
 
 @dataclass(frozen=True, kw_only=True)

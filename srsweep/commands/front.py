@@ -12,7 +12,7 @@ from srsweep.pareto_front import below_bicubic_line, front_of, predicted_line
 UNRELIABLE = (
     "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that "
     "does nothing else, "
-    "`{}` measures the sweep's latencies anew"
+    "`{}` measures the sweep's latencies again"
 )
 
 

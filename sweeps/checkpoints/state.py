@@ -176,9 +176,12 @@ def newest_state(
         if state is not None:
             reasons.append(_other_training(state, checkpoints.training) or fault(state))
         if not any(reasons) and state is not None:
-            found, goes_on = state, f"the training goes on from step {state['step']} in {path.name}"
+            found, goes_on = (
+                state,
+                f"the training continues from step {state['step']} in {path.name}",
+            )
             break
-        passed += [f"checkpoints: {path} is passed over: {reason}" for reason in reasons]
+        passed += [f"checkpoints: {path} is skipped: {reason}" for reason in reasons]
     for line in passed:
         say(f"{line}; {goes_on}")
     return found

@@ -152,7 +152,7 @@ def open_cache(
             inode, fault = folder.stat().st_ino, fault_of(folder, fingerprint, scale)
             if not fault:
                 return PairSet(folder, name=name)
-            logger.warning("%s: the image cache is damaged (%s); it is made anew", folder, fault)
+            logger.warning("%s: the image cache is damaged (%s); it is rebuilt", folder, fault)
             _set_aside(folder, inode)
         _make(folder, sources, scale, fingerprint, degradation)
     except OSError as error:

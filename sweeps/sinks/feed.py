@@ -54,7 +54,7 @@ class Pipe(threading.Thread):
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             told = visible(redacted(kind + reason))[:LONGEST_REASON]
             self.failures.append(
-                f"{self.name}: {told}; the sweep goes on without it, and its next run adds what is missing"
+                f"{self.name}: {told}; the sweep continues without it, and its next run adds what is missing"
             )
 
 

@@ -71,7 +71,7 @@ def test_files_are_timed_on_a_device_and_their_latencies_become_a_table(
     call = ("device", "run", bench, "--delegate", "gpu", "--threads", 4)
     failed = succeed(*call, code=1)
     assert f"1/2 {FILES[0]}: benchmark_model failed with exit code 1" in failed.stdout
-    assert "the same command goes on" in failed.stderr
+    assert "the same command continues" in failed.stderr
     partial = tmp_path / "partial.csv"
     pulled = succeed("device", "pull", bench, "--runtime", "LiteRT 2.3", "-o", partial)
     assert pulled.stderr == (
@@ -105,7 +105,7 @@ def test_a_run_that_dies_midway_goes_on_with_the_file_that_it_lost(
     deadly = program(tmp_path, "e1af09bb")
     deadly.write_text(deadly.read_text().replace("exit 1", "kill -9 $PPID"))
     succeed("device", "push", bench, "--program", deadly)
-    assert "the same command goes on" in succeed("device", "run", bench, code=1).stderr
+    assert "the same command continues" in succeed("device", "run", bench, code=1).stderr
     succeed("device", "push", bench, "--program", program(tmp_path, "nothing"))
     done = succeed("device", "run", bench).stdout
     assert f"1/2 {FILES[0]}: timed before" in done

@@ -30,10 +30,13 @@ def test_tiles_of_a_network_of_plain_convolutions_overlap_by_its_reach() -> None
     [
         (
             opened("rcan", 64, n_groups=1),
-            "net: the network sees the whole image, as global pooling",
+            "net: the network uses the whole image, as global pooling",
         ),
-        (opened("edsr", 16, n_blocks=4), "net: the network sees 1\\d pixels far, more than tiles"),
-        (opened(None, 64), "net: no model card beside the file states its network"),
+        (
+            opened("edsr", 16, n_blocks=4),
+            "net: an output pixel depends on pixels up to 1\\d away, more than tiles",
+        ),
+        (opened(None, 64), "net: no model card beside the file names its network"),
     ],
 )
 def test_tiles_that_change_the_result_are_told_in_one_line(given: Opened, told: str) -> None:

@@ -82,8 +82,8 @@ def test_a_mean_has_another_name_and_a_delegate_that_fell_back_has_no_latency(
     (tmp_path / "gpu-1-64x48" / "d.tflite.txt").write_text("not ours")
     found = read_results(tmp_path)
     assert found.faults == [
-        "b.tflite: the delegate did not run it, so that its time is another part's",
-        "c.tflite: the output of benchmark_model states no time (Segmentation fault)",
+        "b.tflite: the delegate did not run it, so the time is that of another part of the device",
+        "c.tflite: the output of benchmark_model has no time (Segmentation fault)",
         "d.tflite: its result was not written by run.sh, or was changed",
     ]
     (row,) = as_csv(found.read, "Pixel 9", "LiteRT 2.3").splitlines()[1:]

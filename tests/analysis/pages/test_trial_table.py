@@ -36,7 +36,7 @@ def test_each_trial_that_did_not_complete_has_its_reason(halved: Database) -> No
     assert found[4] == "halving at step 500: front 1 of 3, PSNR 1 of 6"
     assert found[5] == "Traceback:"  # the first line of the error that was stored
     assert found[6] == SLOW
-    assert found[7].startswith("waits at step 500; its sweep was stopped there")
+    assert found[7].startswith("waits at step 500; its sweep was stopped, or halving")
 
 
 def test_a_limit_that_was_used_up_is_named(halved: Database) -> None:

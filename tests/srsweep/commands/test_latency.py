@@ -137,7 +137,7 @@ def test_the_sweeps_own_latency_is_replaced_on_request_only(
     url, column, db = (slow_sweep[name] for name in ("url", "column", "db"))
     measured(100.0, "")
     said = succeed("latency", "tiny#0", *db).stderr
-    assert f"`{command('latency', 'tiny#0', '--replace', storage=url)}` measures it anew" in said
+    assert f"`{command('latency', 'tiny#0', '--replace', storage=url)}` measures it again" in said
     before = load_trials(url)
     assert before[column].tolist() == [479, 479]
     assert before[spread_columns([column])].loc[0].tolist() == [477, 481, 1]

@@ -177,7 +177,7 @@ def test_c1_a_damaged_cache_is_made_anew_and_said(
     spoil(pairs.folder / file, change)
     assert pixels(opened(folder, tmp_path / "cache")) == before
     assert "the image cache is damaged" in caplog.text
-    assert "it is made anew" in caplog.text
+    assert "it is rebuilt" in caplog.text
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [pairs.folder.name]
     caplog.clear()
     opened(folder, tmp_path / "cache")

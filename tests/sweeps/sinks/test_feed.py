@@ -61,7 +61,7 @@ def test_a_sink_that_fails_ends_neither_the_sweep_nor_another_sink(
     run_sweep(config, say=said.append)
     told = [line for line in said if line.startswith("log.")]
     assert told == [
-        "log.broken: OSError: no answer from http://me:***@host:5000; the sweep goes on without it, and its next run adds "
+        "log.broken: OSError: no answer from http://me:***@host:5000; the sweep continues without it, and its next run adds "
         "what is missing"
     ]
     assert Kept.states == {row.number: row.state for row in rows(config)}

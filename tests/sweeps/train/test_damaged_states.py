@@ -32,8 +32,8 @@ def test_c1_a_flipped_byte_gives_the_older_state_and_the_same_result(
     assert same_weights(expected, found)
     assert without_seconds(again) == without_seconds(records)
     (line,) = caplog.messages
-    assert f"{tmp_path / 'run' / '2.pt'} is passed over: its content has changed" in line
-    assert line.endswith("the training goes on from step 4 in 1.pt")
+    assert f"{tmp_path / 'run' / '2.pt'} is skipped: its content has changed" in line
+    assert line.endswith("the training continues from step 4 in 1.pt")
 
 
 def test_c1_without_an_older_state_it_starts_from_the_beginning(
@@ -143,7 +143,7 @@ def test_c2_an_ill_state_is_passed_over(
     found, again = run(write="3.pt", read=("2.pt", "1.pt"))
     assert same_weights(expected, found)
     assert without_seconds(again) == without_seconds(records)
-    assert "2.pt is passed over: " in caplog.text
+    assert "2.pt is skipped: " in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"x" * 5000, b"PK\x05\x06" + b"\0" * 18])
