@@ -185,7 +185,7 @@ def sweep16(trials_per_hour: int) -> Path:
 
 
 def test_a_run_goes_to_a_folder_that_git_ignores() -> None:
-    """Case D7: a run in benchmarks/results made a test of the documents fail."""
+    """Once, a run in benchmarks/results made a test of the documents fail."""
     path = Record("sweep16").path
     assert path.parent == folders.RUNS
     done = subprocess.run(["git", "check-ignore", "-q", path], cwd=path.parents[2], check=False)
@@ -197,7 +197,7 @@ def test_a_run_goes_to_a_folder_that_git_ignores() -> None:
 def test_adopting_a_run_moves_it_and_writes_the_tables(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Case D7: a person's own run becomes a result by a command."""
+    """A command turns a person's own run into a result."""
     for rate, name in ((20, ".csv"), (30, "-2.csv")):
         run = sweep16(rate)
         assert not run.name.endswith("-2.csv")

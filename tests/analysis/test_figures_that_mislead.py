@@ -1,4 +1,4 @@
-"""Figures and words that once misled: reasons of stopping, axes, tiers, headings, the spread (D2, D3, D5, D6)."""
+"""Tests figures and texts that once misled: reasons for stopping, axes, tiers, headings, the spread."""
 
 import re
 
@@ -49,12 +49,11 @@ LATE = "killed after 2 h (resources.hours_per_attempt)\nWhere it was:\nx"
     ],
 )
 def test_the_reason_of_stopping_is_that_of_the_row(rows: list[tuple[str, str]], words: str) -> None:
-    """D2: a sweep without halving was said to have stopped trials by halving."""
+    """Once, the page said that halving had stopped trials in a sweep without halving."""
     assert states_in_words(pd.DataFrame(rows, columns=["state", "error"])) == words
 
 
 def test_the_page_says_why_trials_were_stopped(small: Database) -> None:
-    """D2."""
     small.trial(1, 6, None, 1e4, 1e9, state="stopped", error=SLOW)
     text = report_page(small.url)
     assert "4 complete, 2 stopped (1 early by halving, 1 above the latency budget), 1 failed" in (
@@ -82,7 +81,7 @@ HALVED = "search: {{halving: {{min_steps: 500, factor: 2}}, {}}}"
     ],
 )
 def test_a_limit_on_training_is_named_beside_halving(text: str, limit: str) -> None:
-    """D2: a sweep that ran out of `search.hours` said that halving had stopped its trials."""
+    """Once, the page said that halving had stopped the trials of a sweep that ran out of `search.hours`."""
     frame = pd.DataFrame(
         {"sweep": "a", "state": "stopped", "error": "", "seconds": 3600.0, "step": [1500, 500]}
     )
@@ -95,7 +94,6 @@ def test_a_limit_on_training_is_named_beside_halving(text: str, limit: str) -> N
 
 
 def test_the_page_names_the_limit_of_its_newest_run(small: Database) -> None:
-    """D2."""
     life = {"host": "box", "git_commit": "", "git_dirty": False, "versions": {}}
     small.store.add_life(1, text=HALVED.format("steps: 1k"), **life)
     assert "1 stopped early by halving or because search.steps was used up" in (
@@ -116,7 +114,7 @@ def timed(database: Database, objectives: dict[str, str], **facts: str) -> None:
 
 
 def test_every_objective_has_an_axis(database: Database) -> None:
-    """D3: a sweep with latency as objective had no chart of it in the report."""
+    """Once, the report had no chart of the latency for a sweep with latency as an objective."""
     timed(
         database,
         {
@@ -148,7 +146,6 @@ def test_every_objective_has_an_axis(database: Database) -> None:
 
 
 def test_a_latency_that_is_only_a_budget_has_an_axis_too(database: Database) -> None:
-    """D3."""
     timed(database, {"psnr_y": "maximize", "params": "minimize"})
     assert any(name.startswith("g0-latency_ms") for name in figures(report_page(database.url)))
     assert FAST in cost_choices(load_live(database.url, "timed"))
@@ -179,12 +176,11 @@ def test_a_latency_that_some_chosen_variants_lack_is_drawn(database: Database) -
     ],
 )
 def test_default_tiers_lie_within_the_budget(texts: list[str], tiers: tuple[float, ...]) -> None:
-    """D5: with `budget: {params: 100k}` the tiers were 50K, 150K and 600K."""
+    """Once, the tiers were 50K, 150K and 600K even with `budget: {params: 100k}`."""
     assert tiers_within(texts) == tiers
 
 
 def test_pages_choose_within_the_budget(database: Database) -> None:
-    """D5."""
     sweep_id = database.sweep("first")
     for number, params in enumerate((3e4, 9e4)):
         database.trial(sweep_id, number, 26.0 + number, params, 1e9)
@@ -200,7 +196,7 @@ def test_pages_choose_within_the_budget(database: Database) -> None:
 
 
 def test_the_heading_of_a_latency_is_short() -> None:
-    """D6: the heading named runtime, size, threads and processor, and pushed all else off the screen."""
+    """Once, the heading named runtime, size, threads and processor, and left no room for the other columns."""
     frame = pd.DataFrame({"number": [1], FAST: [12.3456], "label": ["a"]})
     head, row, note = render(frame, width=80).splitlines()
     assert head.split() == ["number", "latency", "ms", "architecture"]
@@ -210,7 +206,6 @@ def test_the_heading_of_a_latency_is_short() -> None:
 
 
 def test_headings_of_several_latencies_differ() -> None:
-    """D6."""
     assert headings([FAST, INT8]) == {FAST: "latency ms float32", INT8: "latency ms int8"}
     other = FAST.replace("Intel(R) Xeon(R) Processor", "a processor with a very long name indeed")
     assert headings([FAST, other]) == {FAST: "latency ms (1)", other: "latency ms (2)"}
@@ -225,7 +220,6 @@ def test_headings_of_several_latencies_differ() -> None:
 
 
 def test_pages_and_sentences_have_the_short_heading(database: Database) -> None:
-    """D6."""
     timed(database, {"psnr_y": "maximize", "latency": "minimize"})
     page = report_page(database.url)
     assert '<button type="button">latency ms</button>' in page

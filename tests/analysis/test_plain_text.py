@@ -1,4 +1,4 @@
-"""Text from a database is never markup: not for rich, not for HTML, not for plotly.js, not for a terminal (C4, C8)."""
+"""Text from a database is never interpreted as markup by rich, HTML, plotly.js or a terminal."""
 
 import io
 import json
@@ -30,7 +30,7 @@ HOSTILE = [
 def spoil(path: Path, text: str) -> None:
     """Puts `text` wherever the database holds text that a foreign database may hold.
 
-    Facts and hosts with control characters are refused when the database is opened (C8).
+    Facts and hosts with control characters are refused when the database is opened.
     """
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE trials SET label = ? || number, family = ?", (text, text[:40]))

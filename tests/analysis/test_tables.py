@@ -70,7 +70,7 @@ def test_the_front_shows_the_psnr_of_rgb_where_it_was_measured() -> None:
     ],
 )
 def test_c11_a_spreadsheet_runs_no_cell_of_a_csv(text: str) -> None:
-    """C11: such a text gets an apostrophe, in a cell and in a header."""
+    """A text that looks like a formula gets an apostrophe, in a cell and in a header."""
     frame = pd.DataFrame({"label": [text, "plain"], text: [1, 2]})
     rows = list(csv.reader(io.StringIO(render(frame, "csv") + "\n", newline="")))
     inert = "'" + text.replace("\r", "\n")
@@ -97,7 +97,7 @@ def test_c11_lists_and_missing_values_stay() -> None:
 
 
 def test_quartiles_stand_beside_their_latency_and_say_if_it_is_unreliable() -> None:
-    """D1: the spread is shown. A latency of an earlier srsweep has none."""
+    """The quartiles are shown. A latency of an earlier srsweep has none."""
     fast, slow = "latency_ms torch float32 on A", "latency_ms torch int8 on A"
     lower, upper, reliable = spread_columns([fast])
     values = {fast: [3.0, 4.0], slow: [5.0, 6.0], lower: [2.5, 3.25], upper: [3.5, 5.0]}

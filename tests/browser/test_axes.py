@@ -1,4 +1,4 @@
-"""The control of the dashboard that chooses the quality, for a sweep that optimises SSIM too (D3)."""
+"""Tests the control of the dashboard that chooses the quality, with a sweep that also optimises SSIM."""
 
 from pathlib import Path
 

@@ -250,7 +250,7 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
 def test_a_page_with_many_points_is_drawn_and_text_of_data_is_no_markup(
     browser: Chromium, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """C4, C7: WebGL needs what the policy allows; a label cannot make a link, nor a template, nor run a script."""
+    """The policy allows what WebGL needs. A label cannot make a link or a template, and cannot run a script."""
     monkeypatch.setattr("analysis.figures.pareto.MANY_POINTS", 3)
     sweep_id = database.sweep("first")
     for number in range(6):

@@ -100,7 +100,7 @@ def test_a_trial_whose_process_is_killed_goes_on_and_the_loss_is_recorded(
 def test_a_worker_passes_over_a_checkpoint_without_weights(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """C2. Before, such a checkpoint made the trial fail for good."""
+    """In earlier versions, such a checkpoint made the trial fail for good."""
     file = lasting_sweep(tmp_path / "sweep", **SHORT)
     _spoil(file, number=1)
     with driver(file, ray=cluster.address) as process:

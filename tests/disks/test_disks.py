@@ -1,6 +1,6 @@
 """Disks that are full, read-only or slow: one line, the right exit code, and the next run goes on with what was stored.
 
-C5 and item 5 of the cases. Each test mounts a small tmpfs, which needs a root account or user namespaces.
+Each test mounts a small tmpfs, which needs a root account or user namespaces.
 """
 
 import shutil
@@ -155,7 +155,7 @@ OUTPUTS = {
 def test_c5_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
     disk: Disk, small: Database, command: str, how: str
 ) -> None:
-    """C5: an old page was cut off."""
+    """Once, such an error left a truncated page in place of the old one."""
     words, name = OUTPUTS[command]
     if command != "train":
         small.store.close()
@@ -183,7 +183,7 @@ def test_c5_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
 
 
 def test_c5_a_full_terminal_pipe_is_answered(disk: Disk, small: Database) -> None:
-    """C5: a table that is written to a full disk by the shell."""
+    """The shell redirects a table to a file on a full disk."""
     small.store.close()
     for form in ((), ("--csv",), ("--json",)):
         done = disk.run("status", "small", *form, "--db", small.url, out=Path("/dev/full"))

@@ -26,6 +26,6 @@ def test_enlargement_has_a_gradient_and_works_on_the_meta_device() -> None:
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 9])
 def test_columns_are_mirrored_for_an_export_as_they_are_for_training(columns: int) -> None:
-    """Case E3: an exported file takes an image of one column too."""
+    """An exported file also takes an image of one column."""
     x = torch.rand(2, 1, 4, columns)
     assert torch.equal(_mirrored_for_export(x), _mirrored(x))

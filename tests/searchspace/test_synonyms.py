@@ -26,7 +26,6 @@ KNOBS = {name for family in FAMILIES.values() for name in knobs(family.spec)}
 
 
 def test_every_answer_is_a_name_of_srsweep() -> None:
-    """B12."""
     keys = {name for section in SECTIONS for name in section.model_fields}
     known = keys | set(COSTS) | set(MEASURED) | {LATENCY, PREDICTED_LATENCY} | KNOBS
     assert set(SYNONYMS) <= known
@@ -55,7 +54,6 @@ def test_a_name_of_srsweep_stands_for_itself(section: type[SweepConfig]) -> None
     ],
 )
 def test_a_synonym_in_any_spelling_is_answered(name: str, ours: str) -> None:
-    """B12."""
     assert nearest(name, TrainSettings.model_fields) == f"did you mean {ours}?"
 
 
@@ -63,7 +61,6 @@ def test_a_synonym_in_any_spelling_is_answered(name: str, ours: str) -> None:
     "name", ["flops", "FLOPs", "GFLOPs", "macs", "madds", "gmacs", "Multi-Adds"]
 )
 def test_every_word_for_multiply_adds_is_answered(name: str) -> None:
-    """B12."""
     assert nearest(name, COSTS).startswith("did you mean multadds?")
     assert ("two FLOPs" in nearest(name, COSTS)) == ("flop" in name.lower())
 
@@ -73,7 +70,6 @@ def test_a_synonym_of_a_name_that_is_not_there_is_not_answered() -> None:
 
 
 def test_without_a_similar_name_the_closest_few_are_listed() -> None:
-    """B12."""
     names = [f"name{n}" for n in range(20)] + ["zzz"]
     told = nearest("zq", names)
     assert told.startswith("known: zzz, ")
@@ -82,7 +78,7 @@ def test_without_a_similar_name_the_closest_few_are_listed() -> None:
 
 
 def test_a_message_that_lists_all_names_adds_only_a_guess() -> None:
-    """B12: a wrong sampler was answered with the same list of names twice."""
+    """Once, the message about a wrong sampler had the same list of names twice."""
     names = ("random", "grid", "nsga2")
     assert guess("nsga-2", names) == "; did you mean nsga2?"
     assert guess("bayesian", names) == ""
@@ -91,5 +87,4 @@ def test_a_message_that_lists_all_names_adds_only_a_guess() -> None:
 
 
 def test_a_long_name_takes_no_time() -> None:
-    """B13."""
     assert len(nearest("n" * 10**6, sorted(KNOBS))) < 500

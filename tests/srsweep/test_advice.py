@@ -1,4 +1,4 @@
-"""Every command that srsweep prints works when it is pasted into a shell (C9)."""
+"""Every command that srsweep prints works when it is pasted into a shell."""
 
 import ast
 import re
@@ -98,7 +98,7 @@ def literals(path: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_a_command_that_is_written_in_a_message_is_complete() -> None:
-    """C9: of `srsweep export SWEEP#NUMBER --to int8` the option -o was missing."""
+    """Once, a message recommended `srsweep export SWEEP#NUMBER --to int8` without the option -o."""
     found = [
         line
         for package in ("searchspace", "sweeps", "analysis", "srsweep")
@@ -137,7 +137,7 @@ def test_commands_of_messages_and_pages_name_the_database(small: Database, tmp_p
 
 @pytest.mark.slow
 def test_an_interrupted_sweep_is_resumed_by_the_command_that_it_prints(tmp_path: Path) -> None:
-    """C9: with `storage: sqlite:///t.db` the printed command looked in results.db."""
+    """Once, the printed command looked in results.db even with `storage: sqlite:///t.db`."""
     home = tmp_path / "a b"
     home.mkdir()
     train = {"steps": 300, "patch_size": 8, "batch_size": 2, "evaluate_every": 100}

@@ -1,4 +1,4 @@
-"""A password of a database is shown nowhere and stored nowhere (C3)."""
+"""A password of a database is shown nowhere and stored nowhere."""
 
 import os
 import re

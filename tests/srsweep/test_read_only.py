@@ -1,4 +1,4 @@
-"""C6: a command that only reads fetches nothing, and writes nothing but its output, whatever a database says."""
+"""A command that only reads fetches nothing, and writes nothing but its output, whatever a database says."""
 
 import hashlib
 import shutil
@@ -62,7 +62,7 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.mark.parametrize("command", READING)
 def test_c6_nothing_is_fetched_or_written(trained: Path, here: Path, command: str) -> None:
-    """C6: `report` copied checkpoints from the stored URL into the stored cache, and decoded images into `cache`."""
+    """Once, `report` copied checkpoints from the stored URL into the stored cache, and decoded images into `cache`."""
     before, there = content(here), content(trained)
     succeed(*READING[command])
     after = content(here)
@@ -133,7 +133,7 @@ def test_c6_a_database_without_a_log_is_read_as_it_is(small: Database, tmp_path:
 
 
 def test_a_damaged_checkpoint_is_not_evaluated(trained: Path, here: Path) -> None:
-    """C1, sibling: a flipped byte of a checkpoint would give another PSNR."""
+    """A flipped byte of a checkpoint would change the PSNR."""
     path = next((trained / "store" / "tiny" / "0").iterdir())
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 3] ^= 1

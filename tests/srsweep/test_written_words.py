@@ -28,7 +28,6 @@ def images(folder: Path, sides: tuple[int, ...]) -> Path:
 def test_a_patch_that_does_not_fit_into_an_image_is_refused_by_each_command(
     tmp_path: Path, command: str
 ) -> None:
-    """B2."""
     folder = images(tmp_path / "set", (40, 64, 64, 64))
     train = SMALL["train"] | {"patch_size": 24}
     file = sweep_file(tmp_path, data={"train": str(folder), "hold_out": 1}, train=train)
@@ -51,7 +50,6 @@ def test_a_patch_that_does_not_fit_into_an_image_is_refused_by_each_command(
 def test_a_question_is_asked_by_each_command(
     tmp_path: Path, command: str, changes: dict[str, Any], words: str
 ) -> None:
-    """B2."""
     (tmp_path / "file").touch()
     changes = json.loads(json.dumps(changes).replace("{tmp}", str(tmp_path)))
     told = mistake(command, sweep_file(tmp_path, **changes))
@@ -59,7 +57,7 @@ def test_a_question_is_asked_by_each_command(
 
 
 def test_check_names_what_another_machine_must_have(tmp_path: Path) -> None:
-    """B2: `run` refuses the same, because it runs here."""
+    """`run` refuses the same file, because it runs on this machine."""
     file = sweep_file(
         tmp_path, storage=f"sqlite:///{tmp_path}/none/r.db", data={"train": "nowhere"}
     )
@@ -75,7 +73,6 @@ def test_check_names_what_another_machine_must_have(tmp_path: Path) -> None:
 def test_check_does_not_time_a_step_that_does_not_fit_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B3."""
     monkeypatch.setattr("srsweep.commands.check.free_memory", lambda: 2.0**20)
     told = json.loads(invoke("check", sweep_file(tmp_path), "--json").stdout)["expected time"]
     assert told.startswith("unknown: a step of slwsr")
@@ -85,7 +82,7 @@ def test_check_does_not_time_a_step_that_does_not_fit_into_memory(
 def test_check_times_a_part_of_a_batch_that_would_take_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B2: `check` was silent for a minute."""
+    """Once, `check` printed nothing for a minute."""
     timed = []
 
     def time_step(network: object, scale: int, settings: Any) -> float:
@@ -107,7 +104,6 @@ def test_check_times_a_part_of_a_batch_that_would_take_long(
 def test_paths_on_the_command_line_are_expanded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B1."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SETS", str(tmp_path / "sets"))
@@ -144,7 +140,6 @@ def test_paths_on_the_command_line_are_expanded(
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///a?b.db", "x"])
 def test_a_database_that_is_no_file_is_refused_on_the_command_line(url: str) -> None:
-    """B9, B10."""
     told = mistake("status", "--db", url)
     assert told.startswith("Error: --db or SRSWEEP_DB: must ")
 
@@ -174,14 +169,12 @@ def test_a_database_that_is_no_file_is_refused_on_the_command_line(url: str) -> 
 def test_a_number_or_a_name_beyond_its_bounds_is_refused(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B3, B8, B11, B12."""
     monkeypatch.chdir(tmp_path)
     assert len(mistake(*words)) < 1_100
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_synonym_on_the_command_line_is_answered(tmp_path: Path) -> None:
-    """B12."""
     told = mistake("train", "srcnn", "-o", tmp_path / "x", "--set", "lr=1e-3")
     assert told == "Error: --set lr=1e-3: no such key; did you mean learning_rate?"
     told = mistake("cost", "slwsr", "num_feat=16")
@@ -221,7 +214,6 @@ LONG = "x" * 100_000
 def test_a_long_word_is_cut(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B13."""
     monkeypatch.chdir(tmp_path)
     result = invoke(*words)
     assert result.exit_code in (1, 2)

@@ -1,4 +1,4 @@
-"""C5: a file is written completely or not at all, whatever happens on the way."""
+"""A file is written completely or not at all, whatever happens meanwhile."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ def test_a_text_arrives_and_nothing_else(tmp_path: Path) -> None:
 def test_c5_a_full_disk_leaves_the_old_file_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """C5: some disks say that they are full only when the content is flushed."""
+    """Some disks report that they are full only when the content is flushed."""
     path = tmp_path / "page.html"
     write_text(path, "old")
 

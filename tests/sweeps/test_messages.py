@@ -12,7 +12,7 @@ SECRETS = ("S3cr", "tPW")
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        # C3: the password holds an @
+        # the password holds an @
         ("postgresql://bob:S3cr@tPW@h/x", "postgresql://bob:***@h/x"),
         ("postgresql://bob:S3cr%40tPW@h/x", "postgresql://bob:***@h/x"),
         ("postgresql://bob:S3cr:tPW@h:5432/x", "postgresql://bob:***@h:5432/x"),
@@ -104,6 +104,6 @@ def test_a_long_text_is_searched_in_little_time(part: str) -> None:
 
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
-    """C8: escape codes in names of a foreign database."""
+    """Tests escape codes in names of a foreign database."""
     assert visible("\x1b[31mred\x07\r\u202eabc\ud800") == r"\x1b[31mred\x07\r\u202eabc\ud800"
     assert visible("tab\tand\nline é 漢") == "tab\tand\nline é 漢"

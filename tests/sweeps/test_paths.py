@@ -33,7 +33,6 @@ def home(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_path_is_expanded_as_a_shell_does(written: str, path: str) -> None:
-    """B1."""
     assert expanded(written) == path
 
 
@@ -54,7 +53,6 @@ def test_a_path_is_expanded_as_a_shell_does(written: str, path: str) -> None:
     ],
 )
 def test_a_path_that_names_nothing_is_refused(written: str, words: str) -> None:
-    """B1, B10."""
     with pytest.raises(UserError) as caught:
         expanded(written)
     assert words in str(caught.value)

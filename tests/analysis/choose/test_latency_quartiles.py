@@ -21,7 +21,7 @@ def measure(database: Database, number: int, name: str, dataset: str, value: flo
 
 
 def test_a_selection_by_latency_shows_its_quartiles(small: Database) -> None:
-    """D1: the spread is shown. It comes from the trial whose latency counts."""
+    """The quartiles come from the trial whose latency counts."""
     lower, upper, reliable = spread_columns([FAST])
     for number, value in ((1, 0.4), (2, 0.9)):
         for name, stored in ((FAST, value), (lower, value - 0.1), (upper, value + 0.1)):

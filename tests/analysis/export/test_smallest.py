@@ -31,7 +31,7 @@ from tests.analysis.export.test_targets import SIZES, noise, trained_a_little
 
 MOST = 1e-4
 NAMED = {"imdn": {"n_feats": 16, "n_blocks": 1, "residual_scaling": "channelwise"}}
-"""The network of case E3, without its attention and upsampler."""
+"""The network without the attention and the upsampler that are tested."""
 
 REFUSED = {("lapsrn", "torch"): 2, ("swisenet", "torch"): 3}
 """Smallest sizes above 1. torch.export adds a guard of its own for the operators of these networks."""
@@ -101,7 +101,7 @@ class TracedJob(Job):
 def test_enhanced_spatial_attention_is_exported_for_every_size(
     upsampler: str, names: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Case E3: onnxruntime failed below 11 pixels, and the card promised any size from 2."""
+    """Once, onnxruntime failed below 11 pixels, although the model card promised every size from 2."""
     network = deployed(trained_a_little(e3(upsampler=upsampler)))
     traced = Job(network=network, calibration=()).program()
     sizes = [(side, side) for side in range(1, 33)]
@@ -121,7 +121,7 @@ OF_ALL_KINDS = ("bsrn", "efdn", "fsrcnn", "lapsrn", "rlfn", "safmn", "slwsr", "s
 @pytest.mark.slow
 @pytest.mark.parametrize("family", OF_ALL_KINDS)
 def test_a_family_is_exported_for_every_size(family: str, tmp_path: Path) -> None:
-    """Case E3, for families with pooling, strides, windows or transposed convolutions, in the file's own runtime."""
+    """Tests families with pooling, strides, windows or transposed convolutions, in the runtime of the file."""
     trained = trained_a_little(small(family), min(FAMILIES[family].scales))
     network = deployed(trained)
     # Bicubic enlargement as sums is a hundred operators, and tracing them takes ten seconds. One family is enough.
@@ -146,7 +146,7 @@ def test_a_family_is_exported_for_every_size(family: str, tmp_path: Path) -> Non
 def test_every_attention_and_upsampler_is_exported_for_every_size(
     attention: str | None, upsampler: str | None, tmp_path: Path
 ) -> None:
-    """Case E3, for the other knobs that decide which sizes a network takes: each value once, in pairs."""
+    """Tests the other knobs that decide which sizes a network takes, two at a time, each value once."""
     pair = {"attention": attention, "upsampler": upsampler}
     chosen = small("edsr", **{name: value for name, value in pair.items() if value})
     assert smallest("onnx", chosen, tmp_path) == 1
@@ -193,7 +193,7 @@ def fragile(least: int) -> Target:
 
 
 def test_the_smallest_size_is_measured(tmp_path: Path) -> None:
-    """Case E3: what a file cannot take is found by running it."""
+    """Running the file shows which sizes it cannot take."""
     network = deployed(architecture("fsrcnn", {}).network(2))
     run = exported("onnx", network, tmp_path)
     for least in (1, 2, 11, 23, LARGE):
@@ -226,7 +226,7 @@ def split_of(folder: Path, side: int) -> DataSplit:
 def test_the_card_states_the_smallest_size_and_a_smaller_image_is_one_line(
     side: int, tmp_path: Path
 ) -> None:
-    """Case E3: the model card, and the validation images that the file cannot take."""
+    """Tests the model card, and validation images that are too small for the file."""
     chosen = architecture("fsrcnn", {})
     network = chosen.network(2).eval()
 

@@ -12,7 +12,7 @@ from analysis.figures.training_cost import draw_spend, every, fitting, hours, sp
         (["name: a"], ("core-hours", 1.0)),
         (["resources: {gpu: 1}", "resources: {cpu: 2}"], ("hours", 1.0)),
         ([], ("hours", 1.0)),
-        # C8: numbers that only a foreign database holds
+        # numbers that only a foreign database holds
         (["resources: {cpu: x, gpu: [1]}"], ("core-hours", 1.0)),
         (["resources: {cpu: 1e999, gpu: {a: b}}"], ("core-hours", 1.0)),
         (["resources: {cpu: -1, gpu: .nan}"], ("core-hours", 1.0)),

@@ -1,4 +1,4 @@
-"""Whom the dashboard answers, and what its pages may do, asked of a real server as curl would ask (C7)."""
+"""Tests which requests a real dashboard server answers, and what its pages may do."""
 
 import http.client
 import re

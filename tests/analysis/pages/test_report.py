@@ -219,7 +219,7 @@ def test_a_browser_draws_every_plot(small: Database, tmp_path: Path) -> None:
 
 
 def test_a_sweep_whose_objectives_nobody_measured_is_refused(database: Database) -> None:
-    """C8: an objective that only a foreign database names ended the report with a traceback."""
+    """Once, the report ended with a traceback for an objective that only a foreign database names."""
     settings = {"seed": 7, "objectives": {"nope": "maximize"}}
     sweep_id = database.store.open_sweep("odd", 4, settings)
     database.trial(sweep_id, 0, None, 1e4, 1e9, state="failed", error="odd")

@@ -53,7 +53,7 @@ def test_every_format_can_be_read() -> None:
 
 
 def test_a_text_of_a_database_is_no_markup() -> None:
-    """C4: text from a foreign database is shown as it is, in Markdown and in LaTeX, too."""
+    """Text from a foreign database is shown unchanged, also in Markdown and in LaTeX."""
     hostile = (
         "[a](https://evil.example) <img> `x` *b* _c_ n_feats www.evil.example a|b\n| c \\input{x}~^"
     )

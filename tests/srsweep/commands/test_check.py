@@ -29,7 +29,7 @@ def test_check_as_csv(tmp_path: Path) -> None:
 def test_check_expects_no_time_of_a_machine_that_others_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D4: a time that was measured beside others says nothing."""
+    """A time that was measured while other programs computed is meaningless."""
     busy = Load(others=1.26, cores=2, seconds=1.0)
     tries = []
     monkeypatch.setattr(Meter, "load", lambda meter: tries.append(1) or busy)
@@ -86,7 +86,7 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
 
 
 def test_check_refuses_what_run_refuses_because_of_the_database(tmp_path: Path) -> None:
-    """B2: `check` passed a sweep that its database holds with other settings, which `run` refuses."""
+    """Once, `check` accepted a sweep that `run` refuses, because the database holds it with other settings."""
     (tmp_path / "results.db").touch()  # SQLite takes an empty file for a new database
     file = sweep_file(tmp_path)
     assert invoke("check", file).exit_code == 0

@@ -53,7 +53,10 @@ def sweep_file(root: Path, **data: object) -> Path:
 
 
 def test_evaluate_says_which_low_res_is_stored(root: Path) -> None:
-    """A1: on stderr, so that tables and JSON stay clean; the black images give another PSNR than bicubic ones."""
+    """The note goes to stderr, so that tables and JSON stay clean.
+
+    The stored images are black, so their PSNR differs from that of bicubic images.
+    """
     result = succeed("evaluate", "bicubic", "--sets", "[A, C++]", "--root", root, "--json")
     assert [row["set"] for row in json.loads(result.stdout)] == ["A", "C++"]
     assert result.stderr.splitlines() == [
@@ -64,7 +67,7 @@ def test_evaluate_says_which_low_res_is_stored(root: Path) -> None:
 
 @pytest.mark.slow
 def test_check_and_run_say_which_low_res_is_stored(root: Path) -> None:
-    """A1 and A5 in a sweep file."""
+    """Tests a sweep file with a list of sets, one of which has stored low-resolution images."""
     file = sweep_file(root, train=["A", "C++"], validation=["C++"])
     notes = (
         f"A: 4 images in {root}/A/HR; LR: 4 stored, 0 made ({root}/A/LR)",
@@ -79,7 +82,7 @@ def test_check_and_run_say_which_low_res_is_stored(root: Path) -> None:
 
 
 def test_check_answers_text_that_is_the_name_of_one_set(root: Path) -> None:
-    """A5: a set is missing on this machine, but the text is the name of a folder."""
+    """A set is missing on this machine, but the whole text is the name of a folder."""
     (root / "C++").rename(root / "C+D")
     data = json.loads(succeed("check", sweep_file(root, train="C+D"), "--json").stdout)["data"]
     assert "no image set 'C'" in data
@@ -87,7 +90,10 @@ def test_check_answers_text_that_is_the_name_of_one_set(root: Path) -> None:
 
 
 def test_train_with_few_images_and_hold_out(root: Path) -> None:
-    """E5: 4 images; `--set hold_out=...` was refused. A mistake leaves no folder that refuses the next attempt."""
+    """The set has 4 images. Once, `--set hold_out=...` was refused.
+
+    A mistake must not leave a folder that makes the next attempt fail.
+    """
     said = mistake(
         "train", *SMALL, "--steps", 1, "--data", root / "A", "--set", "hold_out=4", "-o", "x"
     )
@@ -103,7 +109,7 @@ def test_train_with_few_images_and_hold_out(root: Path) -> None:
 
 
 def test_train_takes_every_setting_of_the_images(root: Path) -> None:
-    """E5: and the other data settings."""
+    """The other data settings are accepted as well."""
     result = succeed(
         "train",
         *SMALL,
@@ -138,7 +144,7 @@ def test_train_takes_every_setting_of_the_images(root: Path) -> None:
 
 @pytest.mark.usefixtures("still_machine")
 def test_an_export_says_which_images_it_measures_on(root: Path) -> None:
-    """A1: also where images only calibrate and measure."""
+    """An export uses images only to calibrate and to measure, and still prints the note."""
     succeed("train", *SMALL, "--steps", 1, "--data", root / "A", "-o", "x")
     result = invoke("export", "x", "--to", "torch", "-o", "out")
     assert "LR: 4 stored, 0 made" in result.stderr
@@ -149,7 +155,7 @@ def test_an_export_says_which_images_it_measures_on(root: Path) -> None:
     "words", [("evaluate", "bicubic", "--sets", "A"), ("train", *SMALL, "--data", "A", "-o", "x")]
 )
 def test_a_mistake_in_the_images_is_one_line(root: Path, words: tuple[str, ...]) -> None:
-    """A2 and A3 on the command line."""
+    """Tests a missing low-resolution image and a dead link, on the command line."""
     (root / "A/LR/2.png").unlink()
     assert "A/HR/2.png: has no low-resolution image" in mistake(*words, "--root", root)
     (root / "A/HR/2.png").unlink()

@@ -89,7 +89,7 @@ def slow_sweep(
 def test_trials_that_were_rejected_beside_others_get_another_chance(
     slow_sweep: dict[str, Any], measured: Measured
 ) -> None:
-    """D1: two trials at once took 479 ms instead of 190 ms each, and were rejected for good."""
+    """Once, two trials at once took 479 ms instead of 190 ms each, and were rejected for good."""
     url, column, db = (slow_sweep[name] for name in ("url", "column", "db"))
     measured(190.0, "")
     result = succeed("latency", "tiny#1", "--replace", "--json", *db)

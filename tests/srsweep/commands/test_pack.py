@@ -90,7 +90,7 @@ def test_pack_tells_mistakes_of_the_file_by_line_and_a_network_that_does_not_run
 def test_pack_draws_no_conclusion_from_a_machine_that_others_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D4: on a busy machine it said "+7763 %"."""
+    """Once, it said "+7763 %" on a busy machine."""
     loads = iter([0.02, 1.1, 0.7, 1.3])
 
     def measure(job: Job, count: int) -> Rung:

@@ -56,7 +56,7 @@ def evaluate(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 def test_a_checkpoint_of_ours_is_refused_for_another_scale(
     evaluate: Callable, trained: Path
 ) -> None:
-    """E4: the tensors of FSRCNN fit every scale, but the file states x2."""
+    """The tensors of FSRCNN fit every scale, but the file states x2."""
     said = evaluate(mistake, "fsrcnn", *FSRCNN, "--weights", trained, "--scale", 4)
     network = "fsrcnn n_feats=4 n_shrunk=2 n_blocks=1"
     assert f"attempt-1.pt: holds weights of {network} at x2, not of {network} at x4" in said
@@ -76,7 +76,7 @@ def test_a_checkpoint_of_ours_is_refused_for_another_scale(
 def test_a_checkpoint_of_ours_is_refused_for_another_network(
     evaluate: Callable, trained: Path, family: str, knobs: tuple[str, ...], named: str
 ) -> None:
-    """E4: both networks are named."""
+    """The message names both networks."""
     said = evaluate(mistake, family, *knobs, "--weights", trained, "--scale", 2)
     assert f"fsrcnn n_feats=4 n_shrunk=2 n_blocks=1 at x2, not of {named}" in said
 
@@ -84,7 +84,7 @@ def test_a_checkpoint_of_ours_is_refused_for_another_network(
 def test_a_knob_without_tensors_is_checked(
     evaluate: Callable, trained: Path, tmp_path: Path
 ) -> None:
-    """E4: the factor of EDSR's residual branches is in no tensor."""
+    """No tensor shows the factor of EDSR's residual branches."""
     state = torch.load(trained, weights_only=True)
     state["variant"] = {"family": "edsr", "knobs": {"residual_scale": 0.1}, "scale": 2}
     torch.save(state, tmp_path / "w.pt")
@@ -93,7 +93,7 @@ def test_a_knob_without_tensors_is_checked(
 
 
 def test_a_checkpoint_of_ours_is_loaded_without_a_word(evaluate: Callable, trained: Path) -> None:
-    """E4: what the file states is the network that is asked for."""
+    """The file states the network that the user asked for."""
     result = evaluate(succeed, "fsrcnn", *FSRCNN, "--weights", trained, "--scale", 2)
     assert "matched" not in result.stderr
     assert '"psnr_y"' in result.stdout
@@ -102,7 +102,7 @@ def test_a_checkpoint_of_ours_is_loaded_without_a_word(evaluate: Callable, train
 def test_an_older_checkpoint_of_ours_is_checked_by_its_training(
     evaluate: Callable, trained: Path, tmp_path: Path
 ) -> None:
-    """E4: older files state the scale and the key of the architecture."""
+    """Older files state the scale and the key of the architecture."""
     state = torch.load(trained, weights_only=True)
     del state["variant"]
     torch.save(state, tmp_path / "w.pt")
@@ -116,7 +116,7 @@ def test_an_older_checkpoint_of_ours_is_checked_by_its_training(
 def test_evaluate_and_export_say_what_matched_the_weights(
     evaluate: Callable, images: Path, tmp_path: Path
 ) -> None:
-    """E4, E7: one line on stderr; where only the order decided, the model card says so too."""
+    """The commands print one line on stderr. If only the order decided, the model card says so too."""
     torch.save(fsrcnn(2).state_dict(), tmp_path / "fsrcnn.pth")
     known = ("colours=1", "--weights", tmp_path / "fsrcnn.pth", "--scale", 2)
     line, _ = evaluate(succeed, "fsrcnn", *known).stderr.splitlines()  # the other: the images

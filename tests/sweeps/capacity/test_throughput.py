@@ -109,7 +109,7 @@ def test_cores_are_split_between_the_trials(tmp_path: Path) -> None:
 def test_a_rung_takes_real_steps_has_the_machine_to_itself_and_tells_memory_and_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D4: other trainings wait while steps are counted, and the own processes are no load."""
+    """Other trainings wait while steps are counted, and the measurement's own processes do not count as load."""
     seen: list[int] = []
 
     class Watched(Meter):

@@ -1,4 +1,4 @@
-"""E6: files of others with foreign objects, whole modules, unusual keys, or code."""
+"""Tests files of other projects with foreign objects, whole modules, unusual keys, or code."""
 
 import argparse
 import os
@@ -68,7 +68,7 @@ class Runs:
 def test_objects_beside_the_tensors_are_not_unpickled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: dict[str, object], zipped: bool
 ) -> None:
-    """E6: np.float64 and Namespace beside the tensors, in both formats of torch, without a warning."""
+    """The file holds np.float64 and Namespace beside the tensors, in each of torch's two formats. Nothing warns."""
     monkeypatch.chdir(tmp_path)
     assert_read(save({"state_dict": net().state_dict(), **beside}, tmp_path, zipped=zipped))
     assert_read(save({**net().state_dict(), **beside}, tmp_path, zipped=zipped))
@@ -92,7 +92,7 @@ USUAL = (
 
 @pytest.mark.parametrize("key", sorted({*WRAPPERS, *USUAL}))
 def test_tensors_are_found_under_the_usual_keys(tmp_path: Path, key: str) -> None:
-    """E6: model_state_dict and the other usual keys, also beside an optimiser and nested."""
+    """The keys are model_state_dict and the other usual ones, also beside an optimiser and nested."""
     adam = {"state": {0: {"exp_avg": torch.zeros(2)}}}
     assert_read(save({"epoch": 3, "optimizer": adam, key: net().state_dict()}, tmp_path))
     assert_read(save({key: {"params": net().state_dict()}}, tmp_path))
@@ -100,12 +100,12 @@ def test_tensors_are_found_under_the_usual_keys(tmp_path: Path, key: str) -> Non
 
 @pytest.mark.parametrize("content", [net(), {"model": net()}, {"model": nn.DataParallel(net())}])
 def test_a_whole_module_gives_its_tensors(tmp_path: Path, content: object) -> None:
-    """E6: a pickled module, as twtygqyy/pytorch-vdsr saves it, without its class."""
+    """The file holds a pickled module, as twtygqyy/pytorch-vdsr saves it, and its class is not importable."""
     assert_read(save(content, tmp_path))
 
 
 def test_a_whole_module_in_the_old_format_is_named(tmp_path: Path) -> None:
-    """E6: torch keeps the source of modules in its old format, and reads such files only as a whole."""
+    """In its old format, torch stores the source of modules, and reads such files only as a whole."""
     path = save({"model": Upstream()}, tmp_path, zipped=LEGACY)
     with pytest.raises(ValueError, match=r"refers to .*test_foreign_file\.Upstream\).*state_dict"):
         read_file(path)
@@ -123,7 +123,7 @@ def test_a_whole_module_in_the_old_format_is_named(tmp_path: Path) -> None:
 def test_a_file_without_tensors_names_the_classes_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object, said: str
 ) -> None:
-    """E6: the class that is in the way is named, on one line."""
+    """One line names the class that prevents reading."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=said) as caught:
         read_file(save(content, tmp_path))
@@ -132,7 +132,7 @@ def test_a_file_without_tensors_names_the_classes_in_it(
 
 
 def test_torchscript_says_how_to_save_its_weights(tmp_path: Path) -> None:
-    """E6: torch warns of TorchScript and then says something else."""
+    """torch itself warns about TorchScript, and then raises an error about something else."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.script(net()).save(str(tmp_path / "w.pth"))
@@ -143,7 +143,7 @@ def test_torchscript_says_how_to_save_its_weights(tmp_path: Path) -> None:
 
 
 def test_a_dict_that_holds_itself_is_refused(tmp_path: Path) -> None:
-    """E6: a file may hold any graph of dicts."""
+    """A file may hold any graph of dicts."""
     content: dict[str, object] = {}
     content["model"] = content
     with pytest.raises(ValueError, match="nested too deeply"):
@@ -151,7 +151,7 @@ def test_a_dict_that_holds_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
-    """E6: whatever byte is wrong, the file is read or refused on one line."""
+    """Whichever byte is wrong, the file is read or refused on one line."""
     content = {"state_dict": net().state_dict(), "args": argparse.Namespace(x=1)}
     generator = np.random.default_rng(0)
     said = []
@@ -186,6 +186,6 @@ def test_names_in_a_file_are_no_control_characters_of_the_terminal(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path, name: str) -> None:
-    """E6: of a missing .safetensors, torch says that a package is missing."""
+    """For a missing .safetensors file, torch says that a package is missing."""
     with pytest.raises(UserError, match=f"{name}: no such file"):
         read_file(tmp_path / name)

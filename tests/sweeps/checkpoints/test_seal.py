@@ -1,4 +1,4 @@
-"""C1: any damaged byte of a training state is noticed, and states of earlier versions are still read."""
+"""Any damaged byte of a training state is noticed, and states of earlier versions are still read."""
 
 import io
 import random
@@ -29,7 +29,7 @@ def test_a_sealed_state_is_an_ordinary_file_of_torch(path: Path) -> None:
 
 
 def test_c1_every_byte_is_covered(path: Path) -> None:
-    """C1: one flipped bit at 300 random places, and at each of the last 120, where the seal itself is."""
+    """Flips one bit at 300 random places, and at each of the last 120 bytes, which hold the seal itself."""
     content = path.read_bytes()
     chosen = random.Random(0).sample(range(len(content)), 300)
     for place in (*chosen, *range(len(content) - 120, len(content))):
@@ -49,7 +49,7 @@ def test_c1_every_length_is_noticed(path: Path) -> None:
 
 
 def test_c1_a_state_of_an_earlier_version_has_no_digest_and_is_read(tmp_path: Path) -> None:
-    """C1: its parts have checksums, which are compared instead."""
+    """The checksums of its parts are compared instead."""
     path = tmp_path / "attempt-1.pt"
     torch.save(STATE, path)
     assert read_checkpoint(path) is not None
@@ -72,7 +72,7 @@ def test_a_recorded_checkpoint_is_still_read() -> None:
 
 
 def test_a_damaged_checkpoint_is_refused_before_it_is_evaluated(path: Path) -> None:
-    """C1, sibling: `evaluate` and `export` would otherwise measure another network."""
+    """Otherwise `evaluate` and `export` would measure another network."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

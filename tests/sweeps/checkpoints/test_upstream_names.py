@@ -35,7 +35,7 @@ def luma(network: nn.Module, rgb: Tensor) -> Tensor:
 
 
 def test_vdsr_loads_although_its_inner_layers_come_first(tmp_path: Path) -> None:
-    """E1: residual_layer.0.conv.weight is first in the file, then come input and output."""
+    """In the file, residual_layer.0.conv.weight comes first, and the input and output layers come last."""
     theirs = keeping_shifts(vdsr(2))
     state = theirs.state_dict()
     assert [next(iter(state)), *list(state)[-2:]] == [
@@ -68,7 +68,7 @@ def test_the_order_of_the_file_does_not_matter_where_names_are_known(
     scale: int,
     sort: Callable,
 ) -> None:
-    """E1: the layout is known by its names, whatever the order of registration."""
+    """srsweep recognises the layout by its names, whatever the order of registration."""
     state = keeping_shifts(upstream()).state_dict()
     ours, loaded = load(tmp_path, state, family, knobs, scale)
     same, again = load(tmp_path, {n: state[n] for n in sort(list(state))}, family, knobs, scale)
@@ -81,7 +81,7 @@ def test_the_order_of_the_file_does_not_matter_where_names_are_known(
 
 
 def test_drrn_computes_what_its_code_computes_once_its_weights_are_loaded(tmp_path: Path) -> None:
-    """E2: upstream's ReLU is in place, so its skips add relu(features). The paper's form does not."""
+    """The authors' ReLU works in place, so its skips add relu(features). The paper's skips add the features."""
     theirs = keeping_shifts(drrn(2))
     ours, loaded = load(tmp_path, theirs.state_dict(), "drrn", {}, 2)
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_drrn_computes_what_its_code_computes_once_its_weights_are_loaded(tmp_pa
 
 
 def test_names_of_no_known_code_are_said_to_be_not_verified(tmp_path: Path) -> None:
-    """E7: what only the order decides is loaded with a warning."""
+    """Weights that are assigned by order alone are loaded with a warning."""
     state = idn(16, 3).state_dict()
     loaded = load(tmp_path, state, "idn", {"n_feats": 16}, 3)[1]
     assert not loaded.verified
@@ -113,7 +113,7 @@ def test_names_of_no_known_code_are_said_to_be_not_verified(tmp_path: Path) -> N
 
 
 def test_a_code_that_computes_something_else_is_refused(tmp_path: Path) -> None:
-    """E7: the tensors of yjn870/IDN-pytorch fit by order, but that network is another function."""
+    """The tensors of yjn870/IDN-pytorch fit by order, but that network computes another function."""
     knobs = {"n_feats": 16, "upsampler": "deconv17"}
     state = idn_of_yjn870(16, 2).state_dict()
     network = architecture("idn", knobs).network(2)
@@ -130,7 +130,7 @@ def test_a_code_that_computes_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_versions_of_a_file_that_names_cannot_tell_apart_are_mentioned(tmp_path: Path) -> None:
-    """E7: awsrnv2.py adds another tensor to a block in its first version than in its second."""
+    """The two versions of awsrnv2.py add different tensors to the output of a block."""
     knobs = {"n_feats": 4, "inner_feats": 8, "n_blocks": 1}
     state = awsrn(4, 8, 1, 4, 2, listed=True).state_dict()
     assert "do not tell the versions apart" in str(load(tmp_path, state, "awsrn", knobs, 2)[1])
@@ -152,7 +152,7 @@ def test_known_names_of_other_shapes_are_refused_by_name(tmp_path: Path) -> None
 
 
 def test_weights_that_fit_every_scale_are_said_to_be_unchecked(tmp_path: Path) -> None:
-    """E4: the tensors of FSRCNN are the same at every scale. IMDN's are not."""
+    """The tensors of FSRCNN have the same shapes at every scale. IMDN's do not."""
     said = str(load(tmp_path, fsrcnn(2).state_dict(), "fsrcnn", {"colours": 1}, 4)[1])
     assert "do not depend on the scale" in said
     assert "they also fit x2 and x3, so the file does not show that it is for x4" in said
@@ -161,7 +161,7 @@ def test_weights_that_fit_every_scale_are_said_to_be_unchecked(tmp_path: Path) -
 
 
 def test_knobs_that_no_tensor_shows_are_named(tmp_path: Path) -> None:
-    """E4: two networks with the same tensors are two functions. The published network has the default knobs."""
+    """Two networks with the same tensors compute different functions. The published network has the default knobs."""
     state = imdn(16, 2).state_dict()
     unlike = {"n_feats": 16, "block_attention": "channel"}
     said = str(load(tmp_path, state, "imdn", unlike, 2)[1])
@@ -193,7 +193,7 @@ def test_a_state_dict_of_ours_without_a_variant_is_matched_by_name(tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_code_names_every_layer_of_the_published_networks(family: str) -> None:
-    """E1: the list of names is as long as the list of layers, at every scale, and has no name twice.
+    """The list of names is as long as the list of layers, at every scale, and has no name twice.
 
     Networks that papers derived from the family, with knobs that the code does not have, are left out.
     """
@@ -217,7 +217,7 @@ def test_a_code_names_every_layer_of_the_published_networks(family: str) -> None
 
 
 def test_every_family_whose_source_names_code_recognises_it() -> None:
-    """E1: only the code of IDN's authors is missing, because TensorFlow wrote its checkpoints."""
+    """Only the code of IDN's authors is missing, because TensorFlow wrote its checkpoints."""
     without = []
     for name, family in FAMILIES.items():
         _, _, code = family.source.partition("; code ")

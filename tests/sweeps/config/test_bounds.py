@@ -66,7 +66,6 @@ def number(value: float) -> str:
 
 
 def test_every_number_has_two_bounds_and_the_page_states_them() -> None:
-    """B3."""
     table = PAGE.split("## Numbers")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `([\w.]+)` \| (.+) \| (.+) \|$", table, re.M)
     expected = bounds(SweepConfig)

@@ -1,4 +1,4 @@
-"""B8, for every number of a sweep file: true and false are no numbers, and neither is text that reads as no quantity."""
+"""For every number of a sweep file: true, false and text that is not a quantity are not accepted as numbers."""
 
 from collections.abc import Iterator
 from typing import Any, get_args

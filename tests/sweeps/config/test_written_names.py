@@ -13,7 +13,6 @@ from tests.sweeps.config.written import config, one, told
 
 @pytest.mark.parametrize("name", ["x.yaml", "x.yml", "X.YAML", "a.b.Yml"])
 def test_a_name_that_a_command_takes_for_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    """B11."""
     message = one(tmp_path, ("name: t", f"name: {name}"))
     assert message == (
         f"s.yaml:3: name: must not end in .yaml or .yml, which marks a sweep file, got '{name}'"
@@ -24,7 +23,6 @@ def test_a_name_that_a_command_takes_for_a_file_is_refused(tmp_path: Path, name:
     "name", ["a/b", "'a#1'", "-a", ".a", "../a", "'a b'", '"a\\nb"', '"a\\n"', '"a\\e[31m"', "''", "ä", "a" * 101]
 )  # fmt: skip
 def test_a_name_that_is_no_name_of_a_folder_is_refused(tmp_path: Path, name: str) -> None:
-    """B11."""
     message = one(tmp_path, ("name: t", f"name: {name}"))
     assert message.startswith("s.yaml:3: name: String should match pattern")
 
@@ -39,7 +37,6 @@ def test_other_names_are_taken(tmp_path: Path, name: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("values", ["[none]", "none", "auto"])
 def test_a_condition_that_is_none_is_answered(tmp_path: Path, when: str, values: str) -> None:
-    """B7."""
     knob = f"compression: {{values: {values}, when: {when}}}"
     if when in ("~", "{}", "{n_feats: []}"):
         config(tmp_path, ("compression: none", knob))
@@ -83,7 +80,6 @@ def test_a_condition_that_is_none_is_answered(tmp_path: Path, when: str, values:
 def test_a_wrong_key_is_answered_once_with_the_key_that_is_meant(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
-    """B12, B14."""
     assert one(tmp_path, (old, new)).startswith(f"s.yaml:{words}")
 
 
@@ -109,12 +105,10 @@ def test_a_wrong_key_is_answered_once_with_the_key_that_is_meant(
 def test_a_wrong_quantity_is_answered_with_the_one_that_is_meant(
     tmp_path: Path, more: str, words: str
 ) -> None:
-    """B12."""
     assert told(tmp_path, more=more).splitlines()[0].startswith(f"s.yaml:11: {words}")
 
 
 def test_the_known_names_are_few_and_the_most_similar_first(tmp_path: Path) -> None:
-    """B12."""
     message = one(tmp_path, more="constraints: [qqqq_blocks_zzzz <= 3]")
     known = re.search(r"known: (.*)", message)
     assert known
@@ -144,14 +138,13 @@ def test_the_known_names_are_few_and_the_most_similar_first(tmp_path: Path) -> N
 )
 @pytest.mark.parametrize("size", [600, 500_000])
 def test_a_long_value_is_cut(tmp_path: Path, old: str, new: str, size: int) -> None:
-    """B13: `told` demands short lines."""
+    """`told` checks that the lines are short."""
     # YAML has no keys of more than 1,024 characters.
     is_key = ": 1" in new
     told(tmp_path, (old, new.format("x" * (min(size, 900) if is_key else size))))
 
 
 def test_a_wrong_budget_with_a_long_list_is_cut(tmp_path: Path) -> None:
-    """B13."""
     many = ", ".join(map(str, range(5_000)))
     for more in (f"budget: [{many}]", f"constraints: {{a: [{many}]}}", f"objectives: [{many}]"):
         told(tmp_path, more=more)
@@ -159,7 +152,6 @@ def test_a_wrong_budget_with_a_long_list_is_cut(tmp_path: Path) -> None:
 
 
 def test_faults_are_sorted_by_their_lines(tmp_path: Path) -> None:
-    """B14."""
     message = told(
         tmp_path,
         ("name: t", "nme: t"),
@@ -174,7 +166,7 @@ def test_faults_are_sorted_by_their_lines(tmp_path: Path) -> None:
 
 
 def test_a_name_that_a_database_holds_is_still_read(tmp_path: Path) -> None:
-    """B11: an earlier version accepted it."""
+    """An earlier version accepted this name."""
     text = config(tmp_path).text.replace("name: t", "name: x.yaml")
     found = parse_config({"metadata": {"sweep": read_stored(text)}}, "stored", stored=True)
     assert found.name == "x.yaml"

@@ -39,7 +39,6 @@ LONG = "9" * 400
 def test_every_number_has_a_bound_that_the_message_states(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
-    """B3."""
     assert words in one(tmp_path, (old, new))
 
 
@@ -67,12 +66,11 @@ def test_every_number_has_a_bound_that_the_message_states(
 def test_every_limit_has_a_bound_that_the_message_states(
     tmp_path: Path, more: str, words: str
 ) -> None:
-    """B3."""
     assert words in one(tmp_path, more=more)
 
 
 def test_the_pixels_of_a_batch_have_a_bound(tmp_path: Path) -> None:
-    """B3: each of the numbers is within its bound."""
+    """Each number alone is within its bound."""
     message = one(
         tmp_path, ("patch_size: 8", "patch_size: 1000"), ("batch_size: 2", "batch_size: 60_000")
     )
@@ -104,12 +102,11 @@ def test_the_pixels_of_a_batch_have_a_bound(tmp_path: Path) -> None:
 def test_a_value_that_yaml_may_change_is_refused(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
-    """B6, B8."""
     assert words in one(tmp_path, (old, new))
 
 
 def test_numbers_are_read_as_they_were(tmp_path: Path) -> None:
-    """B8: the ways to write a number that are not refused."""
+    """Tests the ways to write a number that are accepted."""
     found = config(
         tmp_path,
         ("steps: 4,", "steps: 1e3, learning_rate: 1e-3, halve_every: 2_000, clip_gradient: .5,"),
@@ -171,7 +168,6 @@ def test_the_digest_of_a_file_is_what_it_was(tmp_path: Path) -> None:
 def test_a_database_that_would_not_be_one_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, words: str
 ) -> None:
-    """B9, B10."""
     monkeypatch.delenv("NOWHERE", raising=False)
     message = one(tmp_path, ("sqlite:///t.db", url))
     assert message.startswith(f"s.yaml:10: storage: {words}")
@@ -189,7 +185,6 @@ def test_a_database_that_would_not_be_one_file_is_refused(
     ],
 )
 def test_no_error_about_storage_shows_a_password(tmp_path: Path, written: str) -> None:
-    """C3."""
     message = told(tmp_path, ("sqlite:///t.db", written))
     assert "S3cr" not in message
     assert "tPW" not in message
@@ -198,7 +193,6 @@ def test_no_error_about_storage_shows_a_password(tmp_path: Path, written: str) -
 def test_paths_are_expanded_wherever_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B1."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SETS", "/sets")
     found = config(
@@ -236,14 +230,12 @@ def test_paths_are_expanded_wherever_they_stand(
 def test_a_path_that_names_nothing_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, words: str
 ) -> None:
-    """B1, B10."""
     monkeypatch.delenv("NOWHERE", raising=False)
     assert one(tmp_path, more=more).startswith(words)
 
 
 @pytest.mark.parametrize("key", ["train", "validation", "root"])
 def test_a_path_of_images_that_names_nothing_is_refused(tmp_path: Path, key: str) -> None:
-    """B1, B10."""
     new = f'data: {{{key}: "a\\0b"}}'
     message = one(tmp_path, ("data: {train: embedded}", new))
     assert message.startswith(f"s.yaml:9: data.{key}: must not contain control characters")
@@ -252,6 +244,5 @@ def test_a_path_of_images_that_names_nothing_is_refused(tmp_path: Path, key: str
 def test_a_wrong_database_of_the_environment_is_named_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B9."""
     monkeypatch.setenv("SRSWEEP_DB", "sqlite://")
     assert one(tmp_path).startswith("SRSWEEP_DB (environment): must name a file")

@@ -171,7 +171,7 @@ def test_c1_a_damaged_cache_is_made_anew_and_said(
     file: str,
     change: Callable[[bytearray], object],
 ) -> None:
-    """C1, sibling: one flipped bit of a cached image changed all scores in silence."""
+    """Once, one flipped bit of a cached image changed all scores without a message."""
     pairs = opened(folder, tmp_path / "cache")
     before = pixels(pairs)
     spoil(pairs.folder / file, change)

@@ -39,7 +39,7 @@ LAYOUTS = [
 def test_sets_are_found_in_their_own_layouts(
     write: Write, tmp_path: Path, name: str, pattern: str
 ) -> None:
-    """A6: `div2k/` and `Flickr2K/Flickr2K_HR` in a root held no image."""
+    """Once, no image was found in `div2k/` and `Flickr2K/Flickr2K_HR` under a root."""
     write(pattern)
     found = read_set(tmp_path, name, 4)
     assert [source.name for source in found.sources] == list(NAMES)
@@ -55,7 +55,7 @@ def test_sets_are_found_in_their_own_layouts(
     ],
 )
 def test_df2k_is_div2k_and_flickr2k(write: Write, tmp_path: Path, first: str, second: str) -> None:
-    """A6: both sets, each with its own low-resolution images."""
+    """Each of the two sets has its own low-resolution images."""
     write(first)
     write(second, names=("000001",))
     write(first.replace("HR/{}", "LR_bicubic/X4/{}x4"), side=1 / 4)
@@ -67,7 +67,7 @@ def test_df2k_is_div2k_and_flickr2k(write: Write, tmp_path: Path, first: str, se
 
 
 def test_df2k_of_sets_with_the_same_names_tells_them_apart(write: Write, tmp_path: Path) -> None:
-    """A6: subsets that were numbered anew."""
+    """Subsets may have been renumbered from 1, so both sets may contain the same names."""
     write("DIV2K/DIV2K_train_HR/{}.png")
     write("Flickr2K/Flickr2K_HR/{}.png", names=("0003",))
     names = [source.name for source in read_set(tmp_path, "DF2K", 4).sources]
@@ -80,21 +80,21 @@ def test_df2k_of_sets_with_the_same_names_tells_them_apart(write: Write, tmp_pat
 def test_the_cropped_images_of_the_scale_are_read(
     write: Write, tmp_path: Path, scale: int, folder: str
 ) -> None:
-    """A6: BasicSR's test sets hold images cropped to multiples of several numbers."""
+    """BasicSR's test sets hold images cropped to multiples of several numbers."""
     for size in (8, 12, 16):
         write(f"Set5/GTmod{size}/{{}}.png")
     assert read_set(tmp_path, "Set5", scale).folders == (tmp_path / "Set5" / folder,)
 
 
 def test_half_of_df2k_is_not_df2k(write: Write, tmp_path: Path) -> None:
-    """A6: the message says which half is missing."""
+    """The message says which half is missing."""
     write("DIV2K/DIV2K_train_HR/{}.png")
     with pytest.raises(SetNotFound, match="no image set 'DF2K', because Flickr2K is missing"):
         read_set(tmp_path, "DF2K", 4)
 
 
 def test_shards_may_not_hold_two_images_of_one_name(write: Write, tmp_path: Path) -> None:
-    """A6: low-resolution images are found by name."""
+    """Low-resolution images are found by name, so names must be unique."""
     write("LSDIR/HR/train/0001000/{}.png")
     write("LSDIR/HR/train/0002000/{}.png", names=("0003",))
     with pytest.raises(UserError, match=r"got 0001000/0003\.png and 0002000/0003\.png"):
@@ -104,7 +104,7 @@ def test_shards_may_not_hold_two_images_of_one_name(write: Write, tmp_path: Path
 def test_folders_that_differ_only_in_case_are_not_guessed_between(
     write: Write, tmp_path: Path
 ) -> None:
-    """A6: the exact spelling is taken; otherwise both are named."""
+    """If a folder has exactly this spelling, it is taken. Otherwise the message names both folders."""
     write("div2k/HR/{}.png")
     write("Div2K/HR/{}.png")
     with pytest.raises(UserError, match="only one folder DIV2K, got Div2K, div2k"):
@@ -115,7 +115,7 @@ def test_folders_that_differ_only_in_case_are_not_guessed_between(
 def test_home_and_variables_in_paths_are_expanded(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B1 for the folders of images."""
+    """Tests the paths of image folders."""
     write("S/HR/{}.png")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SETS", str(tmp_path))
@@ -124,7 +124,7 @@ def test_home_and_variables_in_paths_are_expanded(
 
 
 def test_a_dead_link_is_an_error(write: Write, tmp_path: Path) -> None:
-    """A3: a folder with 4 dead links was read without a word about them."""
+    """Once, a folder with 4 dead links was read without a message about them."""
     write("S/{}.png")
     (tmp_path / "S/0000.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(
@@ -140,7 +140,7 @@ def test_a_dead_link_is_an_error(write: Write, tmp_path: Path) -> None:
 
 
 def test_a_dead_link_in_the_low_res_is_an_error(write: Write, tmp_path: Path) -> None:
-    """A3 for low-resolution images."""
+    """The same holds for low-resolution images."""
     write("S/HR/{}.png")
     (tmp_path / "S/LR").mkdir()
     (tmp_path / "S/LR/0001.png").symlink_to(tmp_path / "gone.png")
@@ -149,7 +149,7 @@ def test_a_dead_link_in_the_low_res_is_an_error(write: Write, tmp_path: Path) ->
 
 
 def test_a_pipe_with_the_name_of_an_image_is_an_error(write: Write, tmp_path: Path) -> None:
-    """A3: reading it would wait for ever."""
+    """Reading it would never end."""
     write("S/{}.png")
     os.mkfifo(tmp_path / "S/0000.png")
     with pytest.raises(UserError, match=r"0000\.png: must be a file, got a FIFO"):
@@ -159,7 +159,7 @@ def test_a_pipe_with_the_name_of_an_image_is_an_error(write: Write, tmp_path: Pa
 def test_a_folder_that_cannot_be_read_is_an_error(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A3: permission denied is one line."""
+    """The missing permission is reported on one line."""
     write("S/{}.png")
 
     def refused(path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(
 def test_a_folder_that_cannot_be_searched_is_an_error(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A3: the names in it can be listed, but not what they are."""
+    """The names in it can be listed, but it cannot be seen whether they are files."""
     write("S/HR/{}.png")
     is_dir = Path.is_dir
 
@@ -188,7 +188,7 @@ def test_a_folder_that_cannot_be_searched_is_an_error(
 
 
 def test_what_is_skipped_is_named(write: Write, tmp_path: Path) -> None:
-    """A3: a subfolder with one more image was passed over without a word."""
+    """Once, a subfolder with one more image was skipped without a message."""
     write("S/{}.png")
     write("S/more/{}.png", names=("9",))
     for name in ("notes.txt", "0004.gif", ".hidden.png", ".DS_Store", "Thumbs.db", "._0001.png"):
@@ -199,7 +199,7 @@ def test_what_is_skipped_is_named(write: Write, tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_the_high_resolution_images_is_named(write: Write, tmp_path: Path) -> None:
-    """A3: another folder of images in the folder of the set."""
+    """The folder of the set holds another folder of images."""
     write("DIV2K/DIV2K_train_HR/{}.png")
     write("DIV2K/DIV2K_valid_HR/{}.png", names=("0801",))
     write("DIV2K/DIV2K_train_LR_bicubic/X2/{}x2.png", side=1 / 2)
@@ -210,7 +210,7 @@ def test_what_lies_beside_the_high_resolution_images_is_named(write: Write, tmp_
 
 
 def test_a_folder_of_folders_names_them(write: Write, tmp_path: Path) -> None:
-    """A3: an error that says what to name instead."""
+    """The error says what to name instead."""
     write("S/one/{}.png")
     write("S/two/{}.png")
     with pytest.raises(UserError, match=r"got none; name one of its subfolders: 2 \(one, two\)"):
@@ -218,7 +218,7 @@ def test_a_folder_of_folders_names_them(write: Write, tmp_path: Path) -> None:
 
 
 def test_names_that_a_terminal_cannot_show_are_escaped(write: Write, tmp_path: Path) -> None:
-    """A3: a note is one line, whatever the files are called."""
+    """A note is one line, whatever the files are called."""
     write("S/{}.png")
     (tmp_path / "S" / "a\nb\x1b[31m.txt").touch()
     (tmp_path / "S" / os.fsdecode(b"\xff.txt")).touch()

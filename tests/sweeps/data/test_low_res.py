@@ -62,7 +62,7 @@ STORED = [
 def test_stored_low_res_is_read_in_every_spelling(
     write: Write, tmp_path: Path, high: str, low: str
 ) -> None:
-    """A1: the stored images are black, so reading them is told from making them; the note counts them."""
+    """The stored images are black, so the test can tell whether they were read or made. The note counts them."""
     write(high)
     write(low, side=1 / 4)
     # BasicSR's folder of sub-images is named by its path, because the whole images are the set.
@@ -78,7 +78,7 @@ def test_stored_low_res_is_read_in_every_spelling(
 def test_high_and_low_resolution_in_one_folder_are_not_both_trained_on(
     write: Write, tmp_path: Path
 ) -> None:
-    """A1: `NAMEx4.png` beside `NAME.png` was a fourth, fifth and sixth image to train on."""
+    """Once, each `NAMEx4.png` beside a `NAME.png` counted as a further image to train on."""
     write("S/{}.png")
     write("S/{}x4.png", side=1 / 4)
     assert [source.name for source in find_images(tmp_path / "S", 4)] == list(NAMES)
@@ -90,13 +90,13 @@ def test_high_and_low_resolution_in_one_folder_are_not_both_trained_on(
 def test_a_name_that_ends_like_a_scale_is_a_name_unless_the_size_agrees(
     write: Write, tmp_path: Path
 ) -> None:
-    """A1: `foxx2` is not the low-resolution image of `fox` if both have the same size."""
+    """`foxx2` is not the low-resolution image of `fox` if both have the same size."""
     write("S/{}.png", names=("fox", "foxx2", "x4"))
     assert [source.name for source in find_images(tmp_path / "S", 2)] == ["fox", "foxx2", "x4"]
 
 
 def test_low_res_of_the_validation_images_of_div2k(write: Write, tmp_path: Path) -> None:
-    """A1: the folders of the training images, which lie beside them, are not taken for theirs."""
+    """Folders of low-resolution training images lie beside them, but are not used for them."""
     write("DIV2K/DIV2K_valid_HR/{}.png")
     write("DIV2K/DIV2K_valid_LR_bicubic/X4/{}x4.png", side=1 / 4)
     write("DIV2K/DIV2K_train_LR_bicubic/X4/{}x4.png", names=("0009",), side=1 / 4)
@@ -106,7 +106,7 @@ def test_low_res_of_the_validation_images_of_div2k(write: Write, tmp_path: Path)
 
 
 def test_accents_are_compared_in_one_spelling(write: Write, tmp_path: Path) -> None:
-    """A1: macOS may write an accent as a character of its own."""
+    """macOS may write an accent as a separate character."""
     write("S/HR/{}.png", names=("caf\u00e9",))
     write("S/LR/{}.png", names=("cafe\u0301",), side=1 / 4)
     assert "LR: 1 stored, 0 made" in read_set(tmp_path, "S", 4).note
@@ -116,7 +116,7 @@ def test_accents_are_compared_in_one_spelling(write: Write, tmp_path: Path) -> N
 def test_low_res_of_another_degradation_is_not_used_and_named(
     write: Write, tmp_path: Path, kind: str
 ) -> None:
-    """A1: networks and published results are for bicubic downscaling, so it is made, and the note says so."""
+    """Networks and published results are for bicubic images, so srsweep makes these, and the note says so."""
     write("S/HR/{}.png")
     write(f"S/{kind}/X4/{{}}x4.png", side=1 / 4)
     note = read_set(tmp_path, "S", 4).note
@@ -125,7 +125,7 @@ def test_low_res_of_another_degradation_is_not_used_and_named(
 
 
 def test_bicubic_goes_before_other_low_res(write: Write, tmp_path: Path) -> None:
-    """A1: what is left aside is named."""
+    """The note names the images that are not used."""
     write("S/HR/{}.png")
     write("S/LR_bicubic/X4/{}x4.png", side=1 / 4)
     write("S/LR_unknown/X4/{}x4.png", side=1 / 4)
@@ -141,7 +141,7 @@ def test_bicubic_goes_before_other_low_res(write: Write, tmp_path: Path) -> None
 def test_low_res_for_other_scales_only_is_said(
     write: Write, tmp_path: Path, low: str, side: float
 ) -> None:
-    """A1: the low-resolution images for the scale are then made."""
+    """srsweep then makes the low-resolution images for the scale."""
     write("S/HR/{}.png")
     write(low, side=side)
     assert (
@@ -154,7 +154,7 @@ def test_low_res_for_other_scales_only_is_said(
 def test_a_missing_low_res_is_an_error_that_names_the_image(
     write: Write, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    """A2: one LR of eight missing: 7 read, 1 made, mixed silently."""
+    """Once, if one low-resolution image of eight was missing, 7 were read and 1 was made, without a message."""
     write("S/HR/{}.png")
     (tmp_path / "S/LR_bicubic/X4").mkdir(parents=True)
     write("S/LR_bicubic/X4/{}x4.png", names=names, side=1 / 4)
@@ -178,7 +178,7 @@ def test_a_missing_low_res_is_an_error_that_names_the_image(
 def test_a_low_res_too_many_is_an_error(
     write: Write, tmp_path: Path, low: str, message: str
 ) -> None:
-    """A2: the folders must match one to one."""
+    """The folders must match one to one."""
     write("S/HR/{}.png")
     write("S/LR_bicubic/X4/{}x4.png", side=1 / 4)
     write("S/LR_bicubic/X4/{}.png", names=(low,), side=1 / 4)
@@ -187,7 +187,7 @@ def test_a_low_res_too_many_is_an_error(
 
 
 def test_unknown_names_of_low_res_are_an_error(write: Write, tmp_path: Path) -> None:
-    """A2: the error shows the expected spelling."""
+    """The error shows the expected spelling."""
     write("S/HR/{}.png")
     write("S/LR_bicubic/X4/small-{}.png", side=1 / 4)
     with pytest.raises(UserError, match=r"0001 or 0001x4, got small-0001\.png"):
@@ -197,7 +197,7 @@ def test_unknown_names_of_low_res_are_an_error(write: Write, tmp_path: Path) -> 
 def test_low_res_of_another_size_is_refused_even_if_a_cache_has_it(
     write: Write, tmp_path: Path
 ) -> None:
-    """A2: sizes are compared before anything is decoded."""
+    """Sizes are compared before anything is decoded."""
     write("S/HR/{}.png")
     write("S/LR_bicubic/X4/{}x4.png", side=1 / 2)
     with pytest.raises(UserError, match=r"0001x4\.png: must be 4x2 pixels .* got 8x4"):
@@ -207,7 +207,7 @@ def test_low_res_of_another_size_is_refused_even_if_a_cache_has_it(
 def test_a_low_res_that_is_now_read_has_another_cache_than_one_that_was_made(
     write: Write, tmp_path: Path
 ) -> None:
-    """A1: a cache of an earlier version, which made the LR, must not be taken for the stored LR."""
+    """A cache of an earlier version holds images that it made. They must not replace the stored ones."""
     write("S/HR/{}.png")
     made = fingerprint_of(find_images(tmp_path / "S", 4), 4)
     write("S/LR/{}.png", side=1 / 4)
@@ -230,7 +230,7 @@ def test_fingerprints_of_earlier_versions_are_kept(tmp_path: Path) -> None:
 
 
 def test_two_low_res_of_one_image_in_one_folder_are_an_error(write: Write, tmp_path: Path) -> None:
-    """A2: neither is taken for a high-resolution image."""
+    """Neither counts as a high-resolution image."""
     write("S/{}.png")
     write("S/{}x4.png", side=1 / 4)
     write("S/{}_x4.png", names=("0002",), side=1 / 4)
@@ -241,7 +241,7 @@ def test_two_low_res_of_one_image_in_one_folder_are_an_error(write: Write, tmp_p
 def test_low_res_of_one_image_of_several_in_one_folder_is_an_error(
     write: Write, tmp_path: Path
 ) -> None:
-    """A2: as for a folder of low-resolution images."""
+    """Missing images are refused here as they are in a separate folder of low-resolution images."""
     write("S/{}.png")
     write("S/{}x4.png", names=("0001", "0003"), side=1 / 4)
     with pytest.raises(
@@ -253,7 +253,7 @@ def test_low_res_of_one_image_of_several_in_one_folder_is_an_error(
 def test_loose_low_res_beside_folders_for_other_scales_is_read(
     write: Write, tmp_path: Path
 ) -> None:
-    """A1: a folder may hold images and folders."""
+    """A folder may hold both images and folders."""
     write("S/HR/{}.png")
     write("S/LR_bicubic/X2/{}x2.png", side=1 / 2)
     write("S/LR_bicubic/{}x4.png", side=1 / 4)

@@ -33,7 +33,7 @@ def write_png(path: Path, *, bits: int, colour: int, channels: int) -> None:
     ids=["grey", "RGB", "grey+alpha", "RGBA"],
 )
 def test_16_bit_png_is_refused(tmp_path: Path, colour: int, channels: int) -> None:
-    """A4: RGB, RGBA and grey+alpha were cut to 8 bits without a word."""
+    """Once, RGB, RGBA and grey with alpha were cut to 8 bits without a message."""
     write_png(tmp_path / "deep.png", bits=16, colour=colour, channels=channels)
     for read in (read_image, read_header):
         with pytest.raises(UserError, match=r"deep\.png: must have 8 bits per channel, got 16"):
@@ -50,7 +50,7 @@ def test_16_bit_png_is_refused(tmp_path: Path, colour: int, channels: int) -> No
 def test_deep_tiff_is_refused(
     tmp_path: Path, shape: tuple[int, ...], compression: str | None, kind: type, bits: int
 ) -> None:
-    """A4: 16-bit RGB TIFF was cut to 8 bits. A layout that Pillow does not know cannot be read at all."""
+    """Once, 16-bit RGB TIFF was cut to 8 bits. A layout that Pillow does not know cannot be read at all."""
     photometric = "minisblack" if len(shape) == 2 else "rgb"
     path = tmp_path / "deep.tif"
     tifffile.imwrite(path, np.zeros(shape, kind), photometric=photometric, compression=compression)
@@ -65,7 +65,7 @@ def test_deep_tiff_is_refused(
     ("magic", "largest"), [("P6", 65535), ("P6", 1023), ("P5", 65535), ("P3", 4095)]
 )
 def test_deep_ppm_is_refused(tmp_path: Path, magic: str, largest: int) -> None:
-    """A4: a PPM says its largest value in its header."""
+    """The header of a PPM file states its largest value."""
     samples = b"1 " * 12 if magic == "P3" else b"\0" * 24
     (tmp_path / "deep.ppm").write_bytes(f"{magic} 2 2 {largest}\n".encode() + samples)
     with pytest.raises(UserError, match=r"deep\.ppm: must have 8 bits per channel, got 16"):
@@ -73,7 +73,7 @@ def test_deep_ppm_is_refused(tmp_path: Path, magic: str, largest: int) -> None:
 
 
 def test_an_8_bit_ppm_is_read(tmp_path: Path) -> None:
-    """A4: fewer bits than 8 are no loss."""
+    """Values with fewer than 8 bits are scaled to 8 bits without loss."""
     (tmp_path / "a.ppm").write_bytes(b"P6 1 2 255\n" + bytes([1, 2, 3, 4, 5, 6]))
     assert read_image(tmp_path / "a.ppm").tolist() == [[[1, 2, 3]], [[4, 5, 6]]]
     (tmp_path / "b.ppm").write_bytes(b"P6 1 1 15\n" + bytes([15, 0, 15]))
@@ -82,7 +82,7 @@ def test_an_8_bit_ppm_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "suffix"), [("CMYK", "jpg"), ("CMYK", "tif"), ("LAB", "tif")])
 def test_colours_that_need_a_profile_are_refused(tmp_path: Path, mode: str, suffix: str) -> None:
-    """A4: CMYK was turned to RGB by a formula that no other program uses."""
+    """Once, CMYK was converted to RGB by a formula that no other program uses."""
     path = tmp_path / f"a.{suffix}"
     Image.new(mode, (4, 4)).save(path)
     with pytest.raises(UserError, match=rf"a\.{suffix}: must be RGB or gray, got {mode}"):
@@ -90,7 +90,7 @@ def test_colours_that_need_a_profile_are_refused(tmp_path: Path, mode: str, suff
 
 
 def test_a_palette_and_one_bit_are_exact(tmp_path: Path) -> None:
-    """A4: both are read as the colours that they stand for."""
+    """Both are read as the colours that they stand for."""
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putdata([0, 1])
@@ -106,7 +106,7 @@ def test_a_palette_and_one_bit_are_exact(tmp_path: Path) -> None:
 def test_another_format_under_the_suffix_of_an_image_is_refused(
     tmp_path: Path, content: str
 ) -> None:
-    """A4: Pillow reads a format by its content, and these may have more than 8 bits."""
+    """Pillow recognises a format by its content, and these formats may have more than 8 bits."""
     path = tmp_path / "a.png"
     names = {"jp2": "JPEG2000", "avif": "AVIF", "sgi": "SGI"}
     try:
@@ -119,7 +119,7 @@ def test_another_format_under_the_suffix_of_an_image_is_refused(
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_dropped_transparency_is_said(tmp_path: Path, mode: str) -> None:
-    """A4: the colours under a transparent pixel are arbitrary."""
+    """The colours of a transparent pixel are arbitrary."""
     Image.new(mode, (4, 4)).save(tmp_path / "glass.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "wood.png")
     assert read_set(tmp_path, ".", 2).note.endswith("transparency is dropped: 1 (glass)")
@@ -128,7 +128,7 @@ def test_dropped_transparency_is_said(tmp_path: Path, mode: str) -> None:
 def test_a_palette_with_transparency_is_read_without_a_warning(
     tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    """A4: the line about the set says it; Pillow's warning would be printed between other lines."""
+    """The line about the set mentions it. Pillow's own warning would appear between other lines."""
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putdata([0, 1])
@@ -140,14 +140,14 @@ def test_a_palette_with_transparency_is_read_without_a_warning(
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # the module's own filter is off in tests
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 def test_broken_exif_is_no_reason_to_refuse_an_image(tmp_path: Path, suffix: str) -> None:
-    """A4: earlier versions never looked at EXIF."""
+    """Earlier versions never looked at EXIF."""
     for i, exif in enumerate((b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12", b"x")):
         Image.new("RGB", (4, 4)).save(tmp_path / f"{i}.{suffix}", exif=exif)
     assert "3 images" in read_set(tmp_path, ".", 2).note
 
 
 def test_a_transparent_colour_counts_as_transparency(tmp_path: Path) -> None:
-    """A4: PNG can mark one colour of an RGB or a palette image."""
+    """PNG can mark one colour of an RGB or a palette image as transparent."""
     Image.new("RGB", (4, 4)).save(tmp_path / "rgb.png", transparency=(0, 0, 0))
     Image.new("P", (4, 4)).save(tmp_path / "p.png", transparency=0)
     assert read_set(tmp_path, ".", 2).note.endswith("transparency is dropped: 2 (p, rgb)")
@@ -155,7 +155,7 @@ def test_a_transparent_colour_counts_as_transparency(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 def test_a_turned_image_is_said(tmp_path: Path, suffix: str) -> None:
-    """A4: pixels are read as they are stored, because the same holds for the low-resolution images."""
+    """Pixels are read as they are stored, as those of the low-resolution images are."""
     exif = Image.Exif()
     exif[274] = 6
     Image.new("RGB", (8, 4)).save(tmp_path / f"phone.{suffix}", exif=exif)
@@ -164,7 +164,7 @@ def test_a_turned_image_is_said(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_turned_tiff_has_the_size_of_its_pixels(tmp_path: Path) -> None:
-    """A4: Pillow turns a TIFF itself, so that there is nothing to say."""
+    """Pillow turns a TIFF itself, so no note is needed."""
     Image.new("RGB", (8, 4)).save(tmp_path / "a.tif", tiffinfo={274: 6})
     header = read_header(tmp_path / "a.tif")
     assert read_image(tmp_path / "a.tif").shape == (header.height, header.width, 3) == (8, 4, 3)
@@ -172,7 +172,7 @@ def test_a_turned_tiff_has_the_size_of_its_pixels(tmp_path: Path) -> None:
 
 
 def test_a_pair_must_be_turned_alike(tmp_path: Path) -> None:
-    """A4: a square pair would fit by its size."""
+    """The sizes of square images fit even if only one of the two is turned."""
     exif = Image.Exif()
     exif[274] = 6
     for folder in ("S/HR", "S/LR"):
@@ -187,7 +187,7 @@ def test_a_pair_must_be_turned_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
 def test_more_frames_than_one_are_said(tmp_path: Path, suffix: str) -> None:
-    """A4: only the first frame of an animation, or the first page of a TIFF, is read."""
+    """Only the first frame of an animation, or the first page of a TIFF, is read."""
     frames = [Image.new("RGB", (4, 4), (value, 0, 0)) for value in (9, 99)]
     options = {"lossless": True} if suffix == "webp" else {}
     path = tmp_path / f"film.{suffix}"
@@ -197,7 +197,7 @@ def test_more_frames_than_one_are_said(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
-    """A3: an empty file, and text."""
+    """Tests an empty file and a text file."""
     for content in (b"", b"no image at all"):
         (tmp_path / "a.png").write_bytes(content)
         with pytest.raises(UserError, match=r"a\.png: cannot be read as an image"):

@@ -16,7 +16,7 @@ MakeSet = Callable[..., Path]
 
 
 def test_a_list_and_text_name_the_same_sets() -> None:
-    """A5: both spellings are stored as the text that earlier versions stored, so stored sweeps stay comparable."""
+    """Both spellings are stored as the text that earlier versions stored, so stored sweeps stay comparable."""
     listed, text = DataSettings(train=["A", "B"]), DataSettings(train="A+B")
     assert listed == text
     assert listed.model_dump(mode="json") == {
@@ -30,7 +30,7 @@ def test_a_list_and_text_name_the_same_sets() -> None:
 
 
 def test_names_with_a_plus_stay_a_list_wherever_they_are_stored() -> None:
-    """A5: `C++/A` and `a+b` could not be named."""
+    """Once, `C++/A` and `a+b` could not be named."""
     settings = DataSettings(train=["C++/A", "T91"], validation=["a+b"])
     stored = json.loads(json.dumps(settings.model_dump(mode="json")))
     assert stored["train"] == ["C++/A", "T91"]
@@ -56,20 +56,20 @@ def test_names_with_a_plus_stay_a_list_wherever_they_are_stored() -> None:
 )
 @pytest.mark.parametrize("key", ["train", "validation"])
 def test_names_that_cannot_be(key: str, value: object, message: str) -> None:
-    """A5: one error for each setting, with the value."""
+    """Each setting gives one error, which shows the value."""
     with pytest.raises(ValidationError, match=message) as caught:
         DataSettings.model_validate({key: value})
     assert [error["loc"] for error in caught.value.errors()] == [(key,)]
 
 
 def test_no_training_images_are_one_error() -> None:
-    """A5: null is a value of `validation` only."""
+    """null is allowed for `validation` only."""
     with pytest.raises(ValidationError, match="must be the name of an image set .* got None"):
         DataSettings.model_validate({"train": None})
 
 
 def test_a_set_with_a_plus_in_its_name_is_trained_on(make_set: MakeSet, tmp_path: Path) -> None:
-    """A5: as a list. As text, the error shows the list."""
+    """The name must be in a list. If it is given as text, the error shows the list."""
     make_set("a+b", ("1", "2", "3"))
     make_set("C++/A", ("x", "y", "z"))
     root = str(tmp_path)
@@ -88,7 +88,7 @@ def test_a_set_with_a_plus_in_its_name_is_trained_on(make_set: MakeSet, tmp_path
 
 
 def test_two_names_of_one_folder_are_refused(make_set: MakeSet, tmp_path: Path) -> None:
-    """A5 and A6: its images would be trained on twice."""
+    """Otherwise its images would be trained on twice."""
     make_set("DIV2K/DIV2K_train_HR", ("1", "2", "3"))
     make_set("Flickr2K/Flickr2K_HR", ("4", "5", "6"))
     for names in ("DIV2K+div2k", "DIV2K+DF2K", "DIV2K+DIV2K/DIV2K_train_HR"):
@@ -100,7 +100,7 @@ def test_two_names_of_one_folder_are_refused(make_set: MakeSet, tmp_path: Path) 
 
 
 def test_names_on_the_command_line() -> None:
-    """A5: text in brackets is a list, as in a sweep file."""
+    """Text in brackets is a list, as in a sweep file."""
     assert read_names("A+B") == "A+B"
     assert read_names(" [C++/A, T91]") == ["C++/A", "T91"]
     for text in ("[C++/A", "[a]: b"):

@@ -116,7 +116,7 @@ def test_pictures_of_a_test_set_beside_are_refused_by_content(
 def test_every_folder_of_a_test_set_counts(
     make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
 ) -> None:
-    """A6: two folders that differ in the case of their letters, and one that cannot be read as a set."""
+    """Two folders differ only in case, and one folder cannot be read as a set."""
     make_set("SET5", ("bird",))
     tested = make_set("set5/deep/er", ("baby",))
     (tmp_path / "set5/0.png").symlink_to(tmp_path / "gone.png")
@@ -234,7 +234,7 @@ def test_t91_which_has_one_picture_twice_trains_without_the_other(
 def test_a_small_set_holds_out_a_fifth_by_default(
     make_set: MakeSet, tmp_path: Path, count: int, held: int
 ) -> None:
-    """E5: the default held out 20 images, so that a set of 20 images or fewer could not be trained on."""
+    """Once, the default held out 20 images, so a set of 20 images or fewer could not be trained on."""
     make_set("small", tuple(f"{n:02}" for n in range(count)))
     opened = open_split(DataSettings(train="small", root=str(tmp_path)), 2, tmp_path / "cache")
     assert (len(opened.train), len(opened.validation)) == (count - held, held)
@@ -242,7 +242,7 @@ def test_a_small_set_holds_out_a_fifth_by_default(
 
 
 def test_the_default_holds_out_20_of_21_as_before(make_set: MakeSet, tmp_path: Path) -> None:
-    """E5: sets that could be trained on keep their split, which is stored."""
+    """Sets that could be trained on before keep their split, because it is stored."""
     make_set("set", tuple(f"{n:02}" for n in range(21)))
     opened = open_split(DataSettings(train="set", root=str(tmp_path)), 2, tmp_path / "cache")
     assert opened.description == (
@@ -251,7 +251,7 @@ def test_the_default_holds_out_20_of_21_as_before(make_set: MakeSet, tmp_path: P
 
 
 def test_a_single_image_cannot_be_split(make_set: MakeSet, tmp_path: Path) -> None:
-    """E5: one image is either trained on or validated on."""
+    """An image is used either for training or for validation."""
     make_set("one", ("a",))
     with pytest.raises(
         UserError, match=r"^data\.hold_out: must leave images to train on, got 20 of 1"
@@ -262,7 +262,7 @@ def test_a_single_image_cannot_be_split(make_set: MakeSet, tmp_path: Path) -> No
 def test_notes_say_what_was_found_in_each_set(
     make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
 ) -> None:
-    """A1: one line for each set, also for those validated on."""
+    """Each set gets one line, validation sets too."""
     make_set("A/HR", NAMES)
     make_set("A/LR_bicubic/X2", tuple(f"{name}x2" for name in NAMES), size=(20, 15))
     make_set("B", ("x",))
@@ -288,7 +288,7 @@ TESTED = [
 def test_pictures_of_a_test_set_are_refused_in_every_layout(
     make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path, place: str
 ) -> None:
-    """A6: whatever the layout of the test set and of the training set."""
+    """This holds for every layout of the test set and of the training set."""
     tested = make_set(place.format("")[:-1], ("baby",))
     make_set("DIV2K/DIV2K_train_HR", NAMES)
     shutil.copy(tested / "baby.png", tmp_path / "DIV2K/DIV2K_train_HR/renamed.png")

@@ -1,4 +1,4 @@
-"""C10: what a halving sweep with several trials at once promises, whatever the order in which results arrive."""
+"""Tests what a halving sweep with several trials at once guarantees, whatever the order in which results arrive."""
 
 import hashlib
 import random
@@ -65,7 +65,7 @@ def test_c10_one_trial_at_a_time_gives_the_same_sweep_again(tmp_path: Path, samp
 def test_c10_two_at_once_give_the_same_trials_and_scores_in_any_order(
     tmp_path: Path, sampler: str
 ) -> None:
-    """C10: a trial has the same network under its number, and a value that two runs have is equal."""
+    """A number means the same network in both runs, and every value that both runs have is equal."""
     runs = [ended(tmp_path / str(seed), 2, seed, sampler) for seed in range(6)]
     first = runs[0]
     for found in runs[1:]:

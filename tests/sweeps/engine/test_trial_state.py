@@ -62,7 +62,7 @@ def timed(value: float, *, reliable: float | None, step: int = 0) -> list[Measur
 
 
 def test_a_latency_is_measured_again_until_it_is_reliable(tmp_path: Path) -> None:
-    """D1: a latency that was measured beside others decides nothing for good."""
+    """A latency that was measured while other programs computed never rejects a trial for good."""
     config = small_config(tmp_path, budget={"latency": "30 ms"})
     trial = Trial(id=1, number=0, architecture=NETWORK)
     assert trial.timing(config, "") is not None

@@ -63,7 +63,7 @@ def test_rounds_that_agree_give_the_median_after_warming_up() -> None:
 def test_a_process_that_has_not_trained_keeps_freed_memory_like_one_that_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """D1: a network took 150 ms in a new process, and 91 ms in one that had trained a trial before."""
+    """Once, a network took 150 ms in a new process, and 91 ms in one that had trained a trial before."""
     kept: list[int] = []
     on = machine(repeat(0.2))
     monkeypatch.setattr(latency, "keep_freed_memory", lambda: kept.append(on.ran))

@@ -94,7 +94,7 @@ def test_what_is_slower_than_the_budget_is_stopped_untrained(tmp_path: Path) -> 
 def test_a_network_that_may_be_fast_enough_trains_and_is_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D1: beside others, four of six trials were rejected for good. Now nothing is, and each rung measures anew."""
+    """Once, load of others rejected four of six trials for good. Now none is, and each rung measures again."""
     monkeypatch.setattr(latency, "MOST_SECONDS", 0.0)
     monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
     busy = Load(others=1.5, cores=2, seconds=1.0)

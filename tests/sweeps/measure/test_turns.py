@@ -118,7 +118,7 @@ def test_jobs_with_folders_of_their_own_do_not_wait_for_each_other(
 
 
 def test_a_measurement_sees_no_step_of_two_trainings(start: Start) -> None:
-    """D1: beside a second trial, a latency of 190 ms was measured as 479 ms."""
+    """Once, a latency of 190 ms was measured as 479 ms while a second trial ran."""
     trainings = [start(TRAINING), start(TRAINING)]
     for each in trainings:
         each.wait_for_more()

@@ -77,7 +77,7 @@ def test_settings_that_are_not_valid_here_stay_as_they_are(train: Any, tmp_path:
     if isinstance(train, dict):
         assert load_sweeps(url)["settings"].iloc[0] == strange
     else:
-        # srsweep never writes a section that is not a mapping, so pages refuse such a row (C8).
+        # srsweep never writes a section that is not a mapping, so pages refuse such a row.
         with pytest.raises(
             ValueError, match="row 1: settings: must be a JSON object whose 'train'"
         ):

@@ -218,7 +218,7 @@ def test_what_is_added_while_reading_comes_the_next_time(
 def test_a_refused_database_leaves_no_empty_one_behind(
     urls: tuple[str, str], tmp_path: Path
 ) -> None:
-    """C8: `merge` made its own database before it looked at the other."""
+    """Once, `merge` created its own database before it looked at the other."""
     here, there = urls
     train(Store(there), "a", range(1))
     (tmp_path / "text").write_text("no database")

@@ -1,4 +1,4 @@
-"""C8: a row that srsweep cannot have written is refused with its table and number, before anything relies on it."""
+"""A row that srsweep cannot have written is refused with its table and number, before anything relies on it."""
 
 import sqlite3
 from pathlib import Path
@@ -303,7 +303,7 @@ READ = (
 def test_c8_a_database_that_is_opened_directly_is_answered_on_one_line(
     small: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, wrong: str
 ) -> None:
-    """C8, sibling: no traceback, no log and no control characters."""
+    """The line has no control characters, and no log with a traceback is written."""
     statement, told = WRONG[wrong]
     path = spoil(small, statement)
     monkeypatch.chdir(tmp_path)
@@ -334,7 +334,7 @@ def test_c8_a_wrong_row_that_only_some_commands_read_is_answered_on_one_line(
 
 
 def test_c8_control_characters_are_shown_as_escapes(small: Database) -> None:
-    """C8, C4: an error and a label of a database that is opened directly act on no terminal."""
+    """Control characters in an error or a label of such a database have no effect on a terminal."""
     spoil(
         small,
         "update trials set label='a'||char(27)||'[2Jb' where id=1",

@@ -1,4 +1,4 @@
-"""C1, C2: a training passes over a state that is damaged or incomplete, says so, and ends as if undisturbed."""
+"""A training skips a state that is damaged or incomplete, says so, and ends as if undisturbed."""
 
 import logging
 from collections.abc import Callable
@@ -128,7 +128,7 @@ ILL: dict[str, Callable[[State], None]] = {
 def test_c2_an_ill_state_is_passed_over(
     run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any, sealed: bool
 ) -> None:
-    """C2: with a right digest, too, as if another program had written it."""
+    """A state with a correct digest, as another program might write it, is skipped too."""
     expected, records = run(write="whole.pt")
     run(write="1.pt", stop_at=4)
     run(write="2.pt", read=("1.pt",), stop_at=8)
@@ -159,7 +159,7 @@ def test_c2_any_other_file_is_passed_over(run: Any, tmp_path: Path, content: byt
 def test_states_of_earlier_versions_are_resumed(
     run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, lacks: tuple[str, ...]
 ) -> None:
-    """C1: such states have no digest, and the older they are the fewer keys they have."""
+    """Such states have no digest, and the older they are, the fewer keys they have."""
     expected, records = run(write="whole.pt")
     run(write="1.pt", stop_at=8)
     path = tmp_path / "run" / "1.pt"
