@@ -69,7 +69,7 @@ def test_the_front_shows_the_psnr_of_rgb_where_it_was_measured() -> None:
         "＝1",
     ],
 )
-def test_c11_a_spreadsheet_runs_no_cell_of_a_csv(text: str) -> None:
+def test_a_spreadsheet_runs_no_cell_of_a_csv(text: str) -> None:
     """A text that looks like a formula gets an apostrophe, in a cell and in a header."""
     frame = pd.DataFrame({"label": [text, "plain"], text: [1, 2]})
     rows = list(csv.reader(io.StringIO(render(frame, "csv") + "\n", newline="")))
@@ -80,17 +80,17 @@ def test_c11_a_spreadsheet_runs_no_cell_of_a_csv(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["-1.5", "+2", "-1e-05", "-", "a=b", "1-2", ".5", "x@y", "-.5E+3"])
-def test_c11_numbers_and_plain_texts_stay(text: str) -> None:
+def test_numbers_and_plain_texts_stay(text: str) -> None:
     rows = render(pd.DataFrame({"label": [text], "psnr_y": [-0.25]}), "csv").splitlines()
     assert rows[1] == f"{text},-0.25"
 
 
-def test_c11_a_carriage_return_begins_no_row() -> None:
+def test_a_carriage_return_begins_no_row() -> None:
     rows = list(csv.reader(io.StringIO(render(pd.DataFrame({"a": ["x\r=1"]}), "csv"), newline="")))
     assert rows == [["a"], ["x\n=1"]]
 
 
-def test_c11_lists_and_missing_values_stay() -> None:
+def test_lists_and_missing_values_stay() -> None:
     frame = pd.DataFrame({"a": [[1, 2], None], "b": [None, -1.0]})
     assert render(frame, "csv").splitlines() == ["a,b", '"[1, 2]",', ",-1.0"]
     assert json.loads(render(pd.DataFrame({"a": ["=1"]}), "json")) == [{"a": "=1"}]

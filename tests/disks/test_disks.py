@@ -152,7 +152,7 @@ OUTPUTS = {
 
 @pytest.mark.parametrize("command", OUTPUTS)
 @pytest.mark.parametrize("how", ["full", "ro"])
-def test_c5_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
+def test_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
     disk: Disk, small: Database, command: str, how: str
 ) -> None:
     """Once, such an error left a truncated page in place of the old one."""
@@ -182,7 +182,7 @@ def test_c5_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
     assert disk.run(*words).returncode == 0
 
 
-def test_c5_a_full_terminal_pipe_is_answered(disk: Disk, small: Database) -> None:
+def test_a_full_terminal_pipe_is_answered(disk: Disk, small: Database) -> None:
     """The shell redirects a table to a file on a full disk."""
     small.store.close()
     for form in ((), ("--csv",), ("--json",)):

@@ -61,7 +61,7 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.mark.parametrize("command", READING)
-def test_c6_nothing_is_fetched_or_written(trained: Path, here: Path, command: str) -> None:
+def test_nothing_is_fetched_or_written(trained: Path, here: Path, command: str) -> None:
     """Once, `report` copied checkpoints from the stored URL into the stored cache, and decoded images into `cache`."""
     before, there = content(here), content(trained)
     succeed(*READING[command])
@@ -72,7 +72,7 @@ def test_c6_nothing_is_fetched_or_written(trained: Path, here: Path, command: st
     assert content(trained) == there
 
 
-def test_c6_a_report_says_that_it_fetches_nothing(here: Path) -> None:
+def test_a_report_says_that_it_fetches_nothing(here: Path) -> None:
     succeed("report", "tiny", "-o", "page.html")
     assert "a report fetches nothing" in (here / "page.html").read_text()
 
@@ -87,7 +87,7 @@ def test_an_evaluation_fetches_and_says_from_where(trained: Path, here: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["checkpoints", "cache"])
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_c6_places_that_a_foreign_text_names_are_not_written(
+def test_places_that_a_foreign_text_names_are_not_written(
     small: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, scheme: str
 ) -> None:
     place = tmp_path / "place"
@@ -111,7 +111,7 @@ def test_c6_places_that_a_foreign_text_names_are_not_written(
     assert not place.exists()
 
 
-def test_c6_a_database_of_a_killed_driver_keeps_its_log(small: Database, tmp_path: Path) -> None:
+def test_a_database_of_a_killed_driver_keeps_its_log(small: Database, tmp_path: Path) -> None:
     """Rows that are only in the write-ahead log are read, and neither file changes."""
     small.sweep("second")
     path = Path(small.url.removeprefix("sqlite:///"))
@@ -121,7 +121,7 @@ def test_c6_a_database_of_a_killed_driver_keeps_its_log(small: Database, tmp_pat
     assert (path.read_bytes(), Path(f"{path}-wal").read_bytes()) == before
 
 
-def test_c6_a_database_without_a_log_is_read_as_it_is(small: Database, tmp_path: Path) -> None:
+def test_a_database_without_a_log_is_read_as_it_is(small: Database, tmp_path: Path) -> None:
     small.store.close()
     path = Path(small.url.removeprefix("sqlite:///"))
     with sqlite3.connect(path) as connection:

@@ -25,7 +25,7 @@ def test_a_text_arrives_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_c5_a_full_disk_leaves_the_old_file_and_is_named(
+def test_a_full_disk_leaves_the_old_file_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some disks report that they are full only when the content is flushed."""
@@ -43,7 +43,7 @@ def test_c5_a_full_disk_leaves_the_old_file_and_is_named(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_c5_an_interrupt_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     write_text(path, "old")
 
@@ -58,7 +58,7 @@ def test_c5_an_interrupt_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_c5_a_folder_that_is_missing_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as told:
         write_text(tmp_path / "missing" / "a.txt", "new")
     assert told.value.filename == str(tmp_path / "missing" / "a.txt")
@@ -101,7 +101,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["attempt-1.pt", other.name]
 
 
-def test_c5_the_odd_errors_of_libraries_on_a_full_disk_name_the_file(
+def test_the_odd_errors_of_libraries_on_a_full_disk_name_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RuntimeError), naming_full_disk(tmp_path / "a.onnx"):

@@ -28,7 +28,7 @@ def test_a_sealed_state_is_an_ordinary_file_of_torch(path: Path) -> None:
     refuse_damaged(path)
 
 
-def test_c1_every_byte_is_covered(path: Path) -> None:
+def test_every_byte_is_covered(path: Path) -> None:
     """Flips one bit at 300 random places, and at each of the last 120 bytes, which hold the seal itself."""
     content = path.read_bytes()
     chosen = random.Random(0).sample(range(len(content)), 300)
@@ -39,7 +39,7 @@ def test_c1_every_byte_is_covered(path: Path) -> None:
             check_seal(bytes(changed))
 
 
-def test_c1_every_length_is_noticed(path: Path) -> None:
+def test_every_length_is_noticed(path: Path) -> None:
     content = path.read_bytes()
     for length in (0, 1, 22, 100, len(content) // 2, *range(len(content) - 110, len(content))):
         with pytest.raises(Damaged):
@@ -48,7 +48,7 @@ def test_c1_every_length_is_noticed(path: Path) -> None:
         check_seal(content + b"\0")
 
 
-def test_c1_a_state_of_an_earlier_version_has_no_digest_and_is_read(tmp_path: Path) -> None:
+def test_a_state_of_an_earlier_version_has_no_digest_and_is_read(tmp_path: Path) -> None:
     """The checksums of its parts are compared instead."""
     path = tmp_path / "attempt-1.pt"
     torch.save(STATE, path)

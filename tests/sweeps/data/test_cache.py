@@ -164,7 +164,7 @@ def flip(content: bytearray) -> None:
         (cache.INDEX, lambda content: content.__setitem__(content.index(b"false") + 4, 0x20)),
     ],
 )
-def test_c1_a_damaged_cache_is_made_anew_and_said(
+def test_a_damaged_cache_is_made_anew_and_said(
     folder: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -184,7 +184,7 @@ def test_c1_a_damaged_cache_is_made_anew_and_said(
     assert not caplog.messages
 
 
-def test_c1_a_worker_that_gets_a_damaged_cache_refuses_it(folder: Path, tmp_path: Path) -> None:
+def test_a_worker_that_gets_a_damaged_cache_refuses_it(folder: Path, tmp_path: Path) -> None:
     content = pickle.dumps(opened(folder, tmp_path / "cache"))
     (made,) = (tmp_path / "cache").iterdir()
     spoil(made / cache.HIGH_RES, flip)
@@ -204,9 +204,7 @@ def test_a_cache_of_an_earlier_version_is_used(
     assert opened(folder, tmp_path / "cache").fingerprint == pairs.fingerprint
 
 
-def test_c6_with_a_folder_aside_nothing_is_written_to_the_cache(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_with_a_folder_aside_nothing_is_written_to_the_cache(folder: Path, tmp_path: Path) -> None:
     sources = find_images(folder, 2)
     both = {"cache_dir": tmp_path / "cache", "aside": tmp_path / "aside"}
     first = open_cache(sources, name="set", scale=2, **both)

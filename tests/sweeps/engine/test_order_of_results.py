@@ -56,13 +56,13 @@ def complete(found: dict[str, list[tuple[Any, ...]]]) -> list[int]:
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "pareto"])
-def test_c10_one_trial_at_a_time_gives_the_same_sweep_again(tmp_path: Path, sampler: str) -> None:
+def test_one_trial_at_a_time_gives_the_same_sweep_again(tmp_path: Path, sampler: str) -> None:
     assert ended(tmp_path / "a", 1, 0, sampler) == ended(tmp_path / "b", 1, 1, sampler)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "grid"])
-def test_c10_two_at_once_give_the_same_trials_and_scores_in_any_order(
+def test_two_at_once_give_the_same_trials_and_scores_in_any_order(
     tmp_path: Path, sampler: str
 ) -> None:
     """A number means the same network in both runs, and every value that both runs have is equal."""

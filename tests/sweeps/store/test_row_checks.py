@@ -182,7 +182,7 @@ def spoil(database: Database, *statements: str) -> Path:
 
 
 @pytest.mark.parametrize(("statement", "told"), WRONG.values(), ids=WRONG)
-def test_c8_a_wrong_row_is_refused_on_merging(
+def test_a_wrong_row_is_refused_on_merging(
     small: Database, tmp_path: Path, statement: str, told: str
 ) -> None:
     path = spoil(small, "pragma ignore_check_constraints=on", statement)
@@ -225,7 +225,7 @@ DOUBLED = {
 
 
 @pytest.mark.parametrize("table", DOUBLED)
-def test_c8_rows_that_contradict_each_other_are_refused(
+def test_rows_that_contradict_each_other_are_refused(
     small: Database, tmp_path: Path, table: str
 ) -> None:
     statement, told = DOUBLED[table]
@@ -244,7 +244,7 @@ def test_c8_rows_that_contradict_each_other_are_refused(
         ("update alembic_version set version_num=char(27)||'[31m'", r"has schema '\x1b[31m', and"),
     ],
 )
-def test_c8_tables_of_another_shape_are_refused(
+def test_tables_of_another_shape_are_refused(
     small: Database, tmp_path: Path, statement: str, told: str
 ) -> None:
     path = spoil(small, statement)
@@ -253,7 +253,7 @@ def test_c8_tables_of_another_shape_are_refused(
     assert told in str(refused.value)
 
 
-def test_c8_a_view_is_no_table(small: Database, tmp_path: Path) -> None:
+def test_a_view_is_no_table(small: Database, tmp_path: Path) -> None:
     path = spoil(
         small, "alter table trials rename to old", "create view trials as select * from old"
     )
@@ -269,7 +269,7 @@ def test_the_recorded_sweeps_pass(file: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("new", ["../x", "a b", "", ".x", "a\x1b[2J"])
-def test_c8_a_new_name_must_be_a_name_of_a_sweep(small: Database, tmp_path: Path, new: str) -> None:
+def test_a_new_name_must_be_a_name_of_a_sweep(small: Database, tmp_path: Path, new: str) -> None:
     with pytest.raises(StoreMistake, match="^--rename: must be letters") as refused:
         merge(small.url, Store(f"sqlite:///{tmp_path / 'here.db'}"), {"small": new})
     assert str(refused.value).isprintable()
@@ -300,7 +300,7 @@ READ = (
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("wrong", READ)
-def test_c8_a_database_that_is_opened_directly_is_answered_on_one_line(
+def test_a_database_that_is_opened_directly_is_answered_on_one_line(
     small: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, wrong: str
 ) -> None:
     """The line has no control characters, and no log with a traceback is written."""
@@ -323,7 +323,7 @@ def test_c8_a_database_that_is_opened_directly_is_answered_on_one_line(
         ("seconds", "report"),
     ],
 )
-def test_c8_a_wrong_row_that_only_some_commands_read_is_answered_on_one_line(
+def test_a_wrong_row_that_only_some_commands_read_is_answered_on_one_line(
     small: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, command: str
 ) -> None:
     statement, told = WRONG[wrong]
@@ -333,7 +333,7 @@ def test_c8_a_wrong_row_that_only_some_commands_read_is_answered_on_one_line(
     assert told.split(" must be ")[0] in line
 
 
-def test_c8_control_characters_are_shown_as_escapes(small: Database) -> None:
+def test_control_characters_are_shown_as_escapes(small: Database) -> None:
     """Control characters in an error or a label of such a database have no effect on a terminal."""
     spoil(
         small,

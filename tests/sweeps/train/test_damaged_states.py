@@ -20,7 +20,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_c1_a_flipped_byte_gives_the_older_state_and_the_same_result(
+def test_a_flipped_byte_gives_the_older_state_and_the_same_result(
     run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected, records = run(write="whole.pt")
@@ -36,7 +36,7 @@ def test_c1_a_flipped_byte_gives_the_older_state_and_the_same_result(
     assert line.endswith("the training continues from step 4 in 1.pt")
 
 
-def test_c1_without_an_older_state_it_starts_from_the_beginning(
+def test_without_an_older_state_it_starts_from_the_beginning(
     run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected, records = run(write="whole.pt")
@@ -125,7 +125,7 @@ ILL: dict[str, Callable[[State], None]] = {
 
 @pytest.mark.parametrize("spoil", ILL.values(), ids=ILL)
 @pytest.mark.parametrize("sealed", [True, False], ids=["with its digest", "as an earlier version"])
-def test_c2_an_ill_state_is_passed_over(
+def test_an_ill_state_is_passed_over(
     run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any, sealed: bool
 ) -> None:
     """A state with a correct digest, as another program might write it, is skipped too."""
@@ -147,7 +147,7 @@ def test_c2_an_ill_state_is_passed_over(
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"x" * 5000, b"PK\x05\x06" + b"\0" * 18])
-def test_c2_any_other_file_is_passed_over(run: Any, tmp_path: Path, content: bytes) -> None:
+def test_any_other_file_is_passed_over(run: Any, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "1.pt").write_bytes(content)
     (tmp_path / "run" / "2.pt").mkdir()
