@@ -1,4 +1,4 @@
-"""The files that benchmarks write, and the tables that benchmarks/table.py makes of them."""
+"""Tests the files that benchmarks write, and the tables that benchmarks/table.py makes from them."""
 
 import csv
 import subprocess

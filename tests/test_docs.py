@@ -1,4 +1,4 @@
-"""What the documents say of files, commands and sweeps is kept true here."""
+"""Tests that the documents are right about files, commands and sweeps."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""What a wheel carries, and what the files about the project say of it."""
+"""Tests what a wheel contains, and that the files about the project agree with it."""
 
 import tomllib
 from fnmatch import fnmatch

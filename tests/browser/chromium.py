@@ -63,7 +63,7 @@ class Browser:
 
 
 class Chromium:
-    """One page; remembers what it complained about and what it asked for."""
+    """One page. It records its errors and its requests."""
 
     def __init__(self, browser: Browser) -> None:
         import websocket  # not everywhere: tests that need it say so

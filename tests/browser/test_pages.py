@@ -1,4 +1,4 @@
-"""The report and the dashboard in a real browser: they draw, they are quiet, they stay at home."""
+"""Tests report and dashboard in a real browser: they draw, log no errors, and load nothing from other hosts."""
 
 import socket
 import sqlite3
@@ -44,7 +44,7 @@ def points(plot: str) -> str:
 
 
 def hover(browser: Chromium, plot: str, trial: int = 0) -> str:
-    """What is shown when the mouse rests on a trial, by its place; the page may still be moving at first."""
+    """Returns what is shown when the mouse rests on the trial at this place. The page may still move at first."""
     place = f"""(() => {{
       const path = document.querySelectorAll('{plot} .trace.scatter .points path')[{trial}];
       if (!path) return null;
@@ -63,7 +63,7 @@ def hover(browser: Chromium, plot: str, trial: int = 0) -> str:
 
 
 def no_overflow(browser: Chromium) -> None:
-    """Once the plots have followed a change of width."""
+    """Waits until nothing overflows. The plots follow a change of width after a moment."""
     browser.wait_for(OVERFLOW, lambda pixels: pixels <= 0)
 
 

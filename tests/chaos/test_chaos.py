@@ -1,4 +1,4 @@
-"""A short run of `python -m tests.chaos`. People run the long one."""
+"""A short run of `python -m tests.chaos`. People start the long run by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Inputs whose names say what is to go wrong, for the tests of the fuzzer itself."""
+"""Inputs for the tests of the fuzzer itself. The name of each input says what goes wrong."""
 
 import os
 import time

@@ -40,7 +40,7 @@ LONGEST_LINE = 1_000
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one input."""
+    """What happened to one input."""
 
     verdict: str
     """'read' if the input was accepted, 'refused' if one of the project's own errors came out, otherwise 'fault'."""
@@ -250,7 +250,7 @@ def _status(name: str) -> int:
 
 
 def serve(kind: str, folder: Path, answers: Connection, stacks: str, memory: int) -> None:
-    """Is the child: reads the path of each input from `answers` and sends its Result. The file `stacks` is its output."""
+    """Runs in the child. Reads paths from `answers` and sends a Result for each. Its output goes to the file `stacks`."""
     from tests.fuzz.kinds import KINDS, PROBE
 
     os.chdir(ROOT)

@@ -119,7 +119,7 @@ def odd_block(random: Random, text: str) -> str:
 
 
 def value_of_another(random: Random, text: str) -> str:
-    """Puts a value where another belongs."""
+    """Replaces a value by another value or key of the file."""
     start, end = _span(random, text, "value")
     other = _span(random, text, "scalar")
     return text[:start] + text[slice(*other)] + text[end:]
@@ -146,7 +146,7 @@ def other_key(random: Random, text: str) -> str:
 
 
 def aliased(random: Random, text: str) -> str:
-    """Names one value and refers to it elsewhere, perhaps inside itself."""
+    """Gives one value a YAML anchor and refers to it elsewhere, perhaps inside itself."""
     first, second = sorted([_span(random, text, "value"), _span(random, text, "value")])
     if random.random() < 0.3:
         return f"{text[: first[0]]}&a [*a, {{b: *a}}]{text[first[1] :]}"

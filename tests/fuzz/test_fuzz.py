@@ -69,7 +69,7 @@ def test_mutated_files_are_read_or_refused_and_real_ones_are_read(
 
 
 def test_what_goes_wrong_in_the_child_is_seen(tmp_path: Path) -> None:
-    """The fuzzer itself: a traceback, a hang, a death and a message on many screens are faults."""
+    """Tests the fuzzer itself. A traceback, a hang, the death of the child and a message of many lines are faults."""
     # Filling the gigabyte that files may take lasts longer on some machines than the five seconds of a hang.
     with Reader("probe", tmp_path, memory=32 << 20) as reader:
         said = {

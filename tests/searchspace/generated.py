@@ -70,5 +70,5 @@ def _valid(family: Family, values: Mapping[str, Any]) -> Spec | None:
 
 
 def _bound(field: FieldInfo, name: str) -> float:
-    """A limit of the field's type; infinity where it has none."""
+    """Returns a limit of the field's type, or infinity if it has none."""
     return next((getattr(m, name) for m in field.metadata if hasattr(m, name)), float("inf"))

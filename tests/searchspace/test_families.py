@@ -1,4 +1,4 @@
-"""What every family must keep, found by itself: a new file in `searchspace/families/` is covered at once.
+"""Tests what must hold for every family. A new file in `searchspace/families/` is found automatically.
 
 Networks are shrunk to the smallest values of their integer knobs' search domains, so that the whole
 space of single changes fits in a minute; counts are made on the meta device at full size.
@@ -35,7 +35,7 @@ KNOBS = [(family, name) for family in FAMILIES.values() for name in knobs(family
 
 
 class Seen(NamedTuple):
-    """What tells one network from another: names and shapes of its state, and what it computes."""
+    """What distinguishes one network from another: the names and shapes of its state, and its output."""
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
     output: torch.Tensor
@@ -55,7 +55,7 @@ def each_family() -> pytest.MarkDecorator:
 
 
 def changed(spec: Spec, **values: Any) -> Spec | None:
-    """`spec` with other values, or None where they do not fit together."""
+    """Returns `spec` with other values, or None if they do not fit together."""
     try:
         return type(spec).model_validate(spec.model_dump() | values)
     except ValidationError:
@@ -64,7 +64,7 @@ def changed(spec: Spec, **values: Any) -> Spec | None:
 
 @cache
 def small(family: Family) -> Spec:
-    """The published default, every integer knob as small as its search domain goes."""
+    """The published default, with every integer knob at the smallest value of its search domain."""
     spec = family.spec()
     for knob in knobs(family.spec).values():
         # `colours` picks the network's input, not its size.
@@ -88,7 +88,7 @@ def single_changes(spec: Spec, name: str | None = None) -> Iterator[tuple[str, S
 
 
 def _alternatives(knob: Knob, annotation: object) -> tuple[Any, ...]:
-    """The search domain; where it is the default alone, the other values of its type."""
+    """Returns the search domain. If that holds only the default, returns the other values of the type."""
     if set(knob.search) != {knob.default}:
         return knob.search
     if isinstance(knob.default, bool):
@@ -100,7 +100,7 @@ def weights_drawn(network: nn.Module, seed: int = 0) -> nn.Module:
     """`network` with seeded noise on all parameters.
 
     Gates that start at zero (SwiseNet's beta and gamma) hide what lies behind them, and scalars that start
-    at one hide that they multiply: only away from the start do outputs and gradients show every part.
+    at one hide that they multiply. Outputs and gradients show every part only after the weights have changed.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Printed figures against counted ones: what counts as equal."""
+"""Tests when a printed figure counts as equal to a counted one."""
 
 from functools import cache
 

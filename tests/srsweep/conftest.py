@@ -1,4 +1,4 @@
-"""Databases without results, and one table of translations for all exports."""
+"""Empty databases, and one table of translations for all exports."""
 
 import pytest
 

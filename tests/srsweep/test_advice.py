@@ -29,7 +29,7 @@ def _no_database_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parsed(line: str) -> click.Context:
-    """What click makes of a command line; it raises UsageError if a part is missing or unknown."""
+    """Returns what click parses from a command line. Raises UsageError if a part is missing or unknown."""
     program, name, *words = shlex.split(line)
     assert program == "srsweep", line
     found = main.get_command(click.Context(main), name)

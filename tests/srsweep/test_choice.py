@@ -58,7 +58,7 @@ def test_the_sweeps_own_latency_is_not_replaced(
 
 
 def with_weights(database: Database, folder: Path, numbers: tuple[int, ...]) -> None:
-    """The sweep `small` as one whose checkpoints of these trials are there."""
+    """Gives the sweep `small` a folder with checkpoints of these trials."""
     sweep_id = database.store.open_sweep("small", 4, {"seed": 7, "objectives": OBJECTIVES})
     text = f"name: small\nscale: 4\nfamilies: {{slwsr: {{}}}}\ncheckpoints: {folder}\n"
     database.store.add_life(

@@ -1,4 +1,4 @@
-"""What people see of a running sweep: on a terminal, in a pipe and in a log file."""
+"""Tests the output of a running sweep on a terminal, in a pipe and in a log file."""
 
 import contextlib
 import io

@@ -78,7 +78,7 @@ def test_a_report_says_that_it_fetches_nothing(here: Path) -> None:
 
 
 def test_an_evaluation_fetches_and_says_from_where(trained: Path, here: Path) -> None:
-    """It is asked for the weights. The sweep's own folder gets them."""
+    """`evaluate` needs the weights and copies them to the sweep's own folder."""
     done = invoke("evaluate", "tiny#0")  # there is no test set
     assert f"fetched attempt-1.pt from file://{trained / 'store'}/tiny/0 to " in done.stderr
     shutil.rmtree(trained / "cache")

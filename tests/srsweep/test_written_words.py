@@ -1,4 +1,4 @@
-"""Paths, numbers and long words on the command line, and the questions that `check`, `run` and `pack` share."""
+"""Tests paths, numbers and long words on the command line, and the checks that `check`, `run` and `pack` share."""
 
 import json
 from pathlib import Path

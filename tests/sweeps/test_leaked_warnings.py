@@ -1,4 +1,4 @@
-"""What libraries warn of while they read a broken file does not reach the terminal. Found by `python -m tests.fuzz`."""
+"""Warnings of libraries about a broken file do not reach the terminal. Found by `python -m tests.fuzz`."""
 
 import subprocess
 import sys

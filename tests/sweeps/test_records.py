@@ -1,4 +1,4 @@
-"""What belongs together in what training yields."""
+"""Tests which records of a training belong together."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sweeps beside each other: fronts, volumes, budgets, and what makes them incomparable."""
+"""Compares sweeps: fronts, hypervolumes, budgets, and what makes sweeps incomparable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A gate of a sweep: trials below it are on no front and are not chosen."""
+"""Trials below a gate of a sweep are on no front and are not chosen."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The importance of knobs, on trials whose answer is known."""
+"""Tests the importance of knobs on trials for which the right answer is known."""
 
 import numpy as np
 import pandas as pd

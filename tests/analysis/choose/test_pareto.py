@@ -48,7 +48,7 @@ def test_hypervolume_is_the_area_under_two_points() -> None:
 
 @pytest.fixture
 def arrivals() -> np.ndarray:
-    """700 points with ties and one that was not measured."""
+    """700 points, some of them equal, and one that was not measured."""
     points = np.random.default_rng(3).integers(0, 30, (700, 3)).astype(float)
     points[7] = np.nan
     return points

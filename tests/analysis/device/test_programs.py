@@ -1,4 +1,4 @@
-"""The output of each benchmark program is read as its source prints it."""
+"""Tests that srsweep reads the output of each benchmark program in the form in which its source prints it."""
 
 import json
 from pathlib import Path

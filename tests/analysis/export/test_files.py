@@ -1,4 +1,4 @@
-"""Opening exported files with what their model cards state."""
+"""Opens exported files together with their model cards."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs the README's code for a device with nothing but onnxruntime, numpy and Pillow to import."""
+"""Runs the README's code for a device where only onnxruntime, numpy and Pillow can be imported."""
 
 import importlib.util
 import json

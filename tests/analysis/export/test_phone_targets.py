@@ -1,4 +1,4 @@
-"""Export targets for phones. Their packages are optional: without them, what needs them is skipped."""
+"""Tests the export targets for phones. Tests whose optional packages are missing are skipped."""
 
 import importlib.util
 import json

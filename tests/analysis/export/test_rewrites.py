@@ -18,7 +18,7 @@ from searchspace.strategies.upsample import ScaleWise, transposed
 
 
 class Shown(nn.Module):
-    """A network from (N, 3, H, W) whose only layer of interest is `function`."""
+    """A network that takes (N, 3, H, W) and applies `layer`, the operation under test, to six channels."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()

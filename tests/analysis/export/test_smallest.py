@@ -1,4 +1,4 @@
-"""The smallest image that an exported file takes: one pixel for every network, and measured where it is more."""
+"""Tests the smallest image that an exported file takes. It is usually one pixel; otherwise it is measured."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ REFUSED = {("lapsrn", "torch"): 2, ("swisenet", "torch"): 3}
 
 
 def small(family: str, **changed: Any) -> Architecture:
-    """A network of a family with few features and blocks, which is as picky about sizes as a large one."""
+    """A network of a family with few features and blocks. It accepts the same image sizes as a large one."""
     known = knobs(FAMILIES[family].spec)
     wanted = {
         "n_feats": 8,

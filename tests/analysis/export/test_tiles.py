@@ -1,4 +1,4 @@
-"""Tiles that overlap: they cover each side once, and keep their distance."""
+"""Tests that overlapping tiles cover each side once and overlap by the right amount."""
 
 import itertools
 

@@ -9,7 +9,7 @@ from tests.stored import Database
 
 @pytest.fixture
 def knobby(database: Database):
-    """Twelve trials: activation_ratio=rare costs 0.3 dB at equal cost, width follows the cost alone."""
+    """Twelve trials. activation_ratio=rare loses 0.3 dB at equal cost. The width matters only through the cost."""
     sweep_id = database.sweep("knobby")
     for number in range(12):
         width, rare = 8 * (number // 2 + 1), number % 2 == 1
@@ -51,7 +51,7 @@ def test_many_numbers_are_put_together_in_ranges(database: Database) -> None:
 
 @pytest.fixture
 def two_families(database: Database):
-    """Four trials of slwsr, which has compression, and four of imdn, which has not. Both have n_feats."""
+    """Four trials of slwsr, which has the knob compression, and four of imdn, which lacks it. Both have n_feats."""
     sweep_id = database.sweep("two")
     for number in range(8):
         knobs: dict[str, object] = {"n_feats": 8 * (number % 4 + 1)}

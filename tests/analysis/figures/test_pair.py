@@ -1,4 +1,4 @@
-"""Any two columns of trials against each other, with the front of these two."""
+"""Plots any two columns of trials against each other, with the front of these two."""
 
 import pandas as pd
 import pytest

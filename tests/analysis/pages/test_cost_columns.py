@@ -1,4 +1,4 @@
-"""A sweep whose objectives are costs that no other sweep has: they are costs everywhere in the dashboard."""
+"""Tests a sweep whose objectives are unusual costs. The dashboard treats them as costs everywhere."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the dashboard computes: at the moments in which a sweep has little to show, and when there is news."""
+"""Tests what the dashboard computes when a sweep has few results, and when new results arrive."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the dashboard asks, asked of a PostgreSQL: it answers as SQLite does."""
+"""Runs the dashboard's queries on PostgreSQL. The answers equal those of SQLite."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 class OnServer(Database):
-    """The same on a server."""
+    """The same database on a server."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""Several sweeps in the first figure of the dashboard: which may be drawn, how they look, and what is said of them."""
+"""Tests several sweeps in the dashboard's first figure: which may be drawn, how they look, the text about them."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""How far a sweep is: what it has, what its file asks for, and at what pace it goes."""
+"""Tests the progress of a sweep: its trials so far, the trials that its file asks for, and its speed."""
 
 import sqlite3
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Trials side by side: what differs, which is best, and the commands, whatever keys a browser sends."""
+"""Tests the comparison of trials: what differs, which is best, the commands, and wrong keys of a browser."""
 
 import shlex
 

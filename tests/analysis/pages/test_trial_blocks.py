@@ -1,4 +1,4 @@
-"""The table of all trials: its rows in every order, with every filter, whatever a browser asks for."""
+"""Tests the rows of the table of all trials in every order and with every filter."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the tables of trials hold in cases at the edge."""
+"""Tests the tables of trials in edge cases."""
 
 import pandas as pd
 

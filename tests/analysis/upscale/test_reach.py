@@ -1,4 +1,4 @@
-"""How far networks see, and whether tiles that overlap by as much give the whole image."""
+"""Tests how far networks see, and that tiles which overlap by this distance give the output of the whole image."""
 
 import numpy as np
 import pytest

@@ -21,7 +21,7 @@ def image(channels: int) -> Tensor:
 
 
 def drawn(module: nn.Module) -> nn.Module:
-    """`module` with weights of the size of 0.3, also where it starts at almost zero."""
+    """Adds noise of deviation 0.3 to the weights of `module`, because some of them start at almost zero."""
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in module.parameters():

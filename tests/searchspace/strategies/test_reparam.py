@@ -49,7 +49,7 @@ def padded_by(features: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def by_branches(block: Reparameterised, x: Tensor) -> Tensor:
-    """What the sources compute: every branch applied to the image, one after the other."""
+    """Computes what the published code computes: it applies every branch to the image, one after the other."""
     g = block.groups
     if isinstance(block, RepVgg):
         y = conv2d(x, block.weight, block.bias, padding=1, groups=g)
@@ -117,7 +117,7 @@ def test_every_branch_gets_the_gradient_that_it_would_get_alone(kind: str) -> No
 
 
 def tiny(name: str, kind: str) -> Architecture:
-    """A small network of a family, as few blocks as it has."""
+    """A small network of a family, with as few blocks as possible."""
     wanted = {"n_feats": 8, "n_blocks": 1, "n_convs": 3, "recursions": 2, "n_recursions": 2}
     wanted |= {"n_groups": 1, "n_units": 1, "local_blocks": 1, "n_shrunk": 4, "groups": 2}
     wanted |= {"image_range": 1}  # so that errors are those of colours in [0, 1]

@@ -37,7 +37,7 @@ ODD: dict[str, Mapping[str, object]] = {
 
 
 def few_choices(family: Family) -> dict[str, object]:
-    """All knobs at the values that the family names, but for two kinds that have two values each.
+    """All knobs with the values that the family lists, except two kinds of knobs with two values each.
 
     Numbers that repeat no layer, such as widths, are the smallest and the largest: their values only index the arrays,
     and no sum runs over them. Knobs that choose a part by name are at the default and one other.
@@ -54,7 +54,7 @@ def few_choices(family: Family) -> dict[str, object]:
 
 
 def small_networks(family: Family) -> dict[str, object]:
-    """The same at two widths, few repetitions, and values that are easily forgotten."""
+    """The same with two widths, few repetitions, and values that are easily forgotten."""
     assert family.parts is not None
     least = family.parts.repeats
     few = {
@@ -93,7 +93,7 @@ def test_composed_costs_equal_those_of_whole_networks_of_any_size(name: str) -> 
 
 
 class ToySpec(Spec):
-    """Of a network that is never built."""
+    """The knobs of a network that is never built."""
 
     width: int = 2
     depth: int = 1

@@ -22,7 +22,7 @@ Measured = Callable[[float, str], None]
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
-    """Sets what every network takes from now on, in milliseconds, and why that is doubtful."""
+    """Sets the latency of every network in milliseconds from now on, and the reason why it is unreliable."""
 
     def set_to(median: float, doubt: str = "") -> None:
         def torch_latency(
@@ -68,7 +68,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
 def slow_sweep(
     tmp_path: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
-    """A sweep of two trials which both were stopped, because they took 479 ms each."""
+    """A sweep of two trials that were both stopped, because they took 479 ms each."""
     monkeypatch.chdir(tmp_path)
     measured(479.0, "")
     changes: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""`srsweep pack` as a person meets it, on invented machines but for one."""
+"""Tests the output of `srsweep pack`, on invented machines except for one test."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("still_machine")
 
 
 def machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, fails_above: int) -> None:
-    """Makes this machine one with 16 cores and a GPU that CUDA calls 5, on which so many trials find memory."""
+    """Pretends that this machine has 16 cores and GPU number 5, with memory for `fails_above` trials."""
     gpu = Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True)
 
     def measure(job: Job, count: int) -> Rung:

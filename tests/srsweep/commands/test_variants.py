@@ -1,4 +1,4 @@
-"""A trial by its name: exported, measured, evaluated, trained anew; what is measured becomes rows."""
+"""Exports, measures, evaluates and retrains a trial by its name. Measurements become rows."""
 
 import json
 import os

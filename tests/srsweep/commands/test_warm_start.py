@@ -1,4 +1,4 @@
-"""`srsweep train --from` starts from the weights of a folder or a file, and says what it took over."""
+"""`srsweep train --from` starts from the weights of a folder or a file, and says which tensors it copied."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`resources.gpu`: what a trial has of GPUs that these tests invent, and what becomes of networks that need more."""
+"""Tests `resources.gpu` on invented GPUs: the share of a trial, and networks that need more than their share."""
 
 import json
 import math
@@ -51,7 +51,7 @@ def plan(folder: Path, **resources: Any) -> Plan:
 
 
 def ladder(**rates: float) -> Ladder:
-    """Of rates by number of trials, such as `_4=3.5`."""
+    """Returns a ladder with given rates by number of trials, such as `_4=3.5`."""
     rungs = [
         Rung(trials=int(name[1:]), threads=1, steps_per_second=rate, memory=None)
         for name, rate in rates.items()
@@ -60,7 +60,7 @@ def ladder(**rates: float) -> Ladder:
 
 
 def share(folder: Path, gpus: Sequence[Gpu], cores: int = 16, **resources: Any) -> Share:
-    """What is worked out for a machine with these GPUs, on which nothing may be measured."""
+    """Returns the share for a machine with these GPUs. A measurement would print a line and fail the test."""
     made = plan(folder, **resources)
     names = [str(number) for number in range(len(gpus))]
     return local_share(made.config, lambda: made, gpus, names, cores, say=pytest.fail)

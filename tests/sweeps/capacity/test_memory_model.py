@@ -66,7 +66,7 @@ def small_sizes(name: str) -> dict[str, object] | str:
 
 
 def some(name: str, scale: int, count: int) -> list[Architecture]:
-    """Networks with strategies of all kinds that a processor trains in an instant: their sizes are the smallest."""
+    """Networks with strategies of all kinds, so small that a processor trains them in an instant."""
     space, faults = parse_space({name: small_sizes(name)}, ("families",))
     assert not faults
     random, found = Random(3), []

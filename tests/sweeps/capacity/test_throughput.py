@@ -1,4 +1,4 @@
-"""How many trials at once: the ladder on invented rates, and real processes on the cores that there are."""
+"""Tests how srsweep finds the best number of parallel trials, on invented rates and with real processes."""
 
 import multiprocessing
 import os
@@ -45,7 +45,7 @@ def _same_sigint_afterwards() -> Iterator[None]:
 
 
 def machine(rates: dict[int, float], fails: dict[int, str]) -> Callable[[Job, int], Rung]:
-    """A machine on which so many at once take so many steps a second, or fail."""
+    """A machine on which each number of parallel trials takes a given number of steps per second, or fails."""
 
     def measure(job: Job, count: int) -> Rung:
         if count in fails:
@@ -150,7 +150,7 @@ def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
 
 @pytest.fixture
 def signal_one() -> Iterator[Callable[[signal.Signals], None]]:
-    """Sends a signal to the first process that is started from here on."""
+    """Sends a signal to the first process that is started after this call."""
     senders: list[threading.Thread] = []
 
     def send(number: signal.Signals) -> None:
@@ -212,7 +212,7 @@ def test_ctrl_c_leaves_no_process_behind(
 def test_a_process_sees_its_gpu_and_evaluates_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In this process, so that what it does can be seen."""
+    """The worker's code runs in the test's own process, so that the test can observe it."""
     ours, theirs = multiprocessing.Pipe()
     seen: list[str] = []
 

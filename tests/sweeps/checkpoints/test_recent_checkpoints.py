@@ -16,7 +16,7 @@ ROW = re.compile(
 
 
 def rows() -> list[dict[str, str]]:
-    """The rows of the table of weights. A row without a file is of the file above it."""
+    """The rows of the table of weights. A row without a file belongs to the file above it."""
     found: list[dict[str, str]] = []
     names = ("file", "network", "set", "psnr", "ssim", "stated_psnr", "stated_ssim")
     for match in map(ROW.match, PAGE.read_text().splitlines()):

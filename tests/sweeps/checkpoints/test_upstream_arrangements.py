@@ -1,4 +1,4 @@
-"""Weights in another arrangement than the network's: what is accepted, and what is refused with which words."""
+"""Tests weights that are arranged differently from the network: which are accepted, which refused, and how."""
 
 from collections.abc import Callable
 from pathlib import Path

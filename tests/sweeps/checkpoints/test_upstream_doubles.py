@@ -50,12 +50,12 @@ def up_to_255(network: nn.Module, rgb: Tensor) -> Tensor:
 
 
 def scaling_inside(network: nn.Module, rgb: Tensor) -> Tensor:
-    """As BasicSR's networks take colours up to 1 and multiply them by 255 themselves."""
+    """BasicSR's networks take colours up to 1 and multiply them by 255 themselves."""
     return network(rgb)
 
 
 def centred(network: nn.Module, rgb: Tensor) -> Tensor:
-    """As WDSR and AWSRN feed themselves; their code keeps the mean out of the state."""
+    """WDSR and AWSRN scale colours in this way. Their code does not store the mean in the state."""
     mean = 255 * MEAN.view(1, 3, 1, 1)
     return (network((255 * rgb - mean) / 127.5) * 127.5 + mean) / 255
 
@@ -65,7 +65,7 @@ def on_luma(network: nn.Module, rgb: Tensor) -> Tensor:
 
 
 def clipped(network: nn.Module, rgb: Tensor) -> Tensor:
-    """As EFDN clips its own image. Its pooling needs 15 rows and columns."""
+    """EFDN clips its own image. Its pooling needs 15 rows and columns."""
     return network(rgb)
 
 
@@ -74,7 +74,7 @@ def on_luma_up_to_255(network: nn.Module, rgb: Tensor) -> Tensor:
 
 
 def up_to_1_where_ours_scales(network: nn.Module, rgb: Tensor) -> Tensor:
-    """As forks feed a network whose authors feed it colours up to 255; `adapt` changes our range."""
+    """Forks give colours up to 1 to a network whose authors give it up to 255. `adapt` changes our range."""
     return network(rgb)
 
 

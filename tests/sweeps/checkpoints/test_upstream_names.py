@@ -1,4 +1,4 @@
-"""Names decide which tensor of a public code belongs where. Where they cannot, the user is told."""
+"""Names decide which layer a tensor of a public implementation belongs to. If they cannot, the user is told."""
 
 import itertools
 from collections.abc import Callable

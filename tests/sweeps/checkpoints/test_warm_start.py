@@ -1,4 +1,4 @@
-"""A training may start from weights of the network at its own scale or another, and says what it took over."""
+"""A training may start from weights of the network at the same or another scale, and says which tensors it copied."""
 
 from pathlib import Path
 from typing import Any

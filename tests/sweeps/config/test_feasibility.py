@@ -1,4 +1,4 @@
-"""The look at a space before anything is trained: whether it has a table, and of what."""
+"""Tests the check of a space before anything is trained: whether it gets a table of costs, and of which costs."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def test_nothing_feasible_in_a_sample_is_told_as_such(tmp_path: Path) -> None:
 
 
 def test_what_nothing_meets_is_named_by_the_key_that_asks_for_it(tmp_path: Path) -> None:
-    """Before, a limit under `constraints` was told as one of `budget`, without its lowest cost."""
+    """Once, the message attributed a limit under `constraints` to `budget`, without the lowest cost."""
     with pytest.raises(ConfigError) as told:
         check_feasible(config(tmp_path, constraints=["params <= 10"]))
     assert str(told.value).startswith("metadata.sweep.constraints: no architecture")

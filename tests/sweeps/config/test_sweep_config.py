@@ -1,4 +1,4 @@
-"""Wrong input, each with its line: where it is, what must hold, what was given, what to do."""
+"""Tests the line about each wrong input: where it is, what must hold, what was given, what to do."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Numbers, paths and database URLs as people write them: what is taken, and the one short line about the rest."""
+"""Numbers, paths and database URLs as people write them are accepted, or refused with one short line."""
 
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def test_numbers_are_read_as_they_were(tmp_path: Path) -> None:
 
 
 def test_the_digest_of_a_file_is_what_it_was(tmp_path: Path) -> None:
-    """Jobs, caches and stored runs know a text by its digest."""
+    """Jobs, caches and stored runs identify a text by its digest."""
     rate = ("steps: 4,", "steps: 4, learning_rate: 1e-3,")
     assert config(tmp_path, rate, more="cache: ~/c").digest == "2695abcbce29"
     more = "budget: &b {params: 1M}\nconstraints: []\nseed: 1_000"

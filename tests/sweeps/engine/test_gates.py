@@ -57,7 +57,7 @@ def test_a_gate_does_not_limit_what_is_trained(tmp_path: Path) -> None:
 
 
 def test_the_weights_that_stay_are_those_of_the_front_above_the_gate(tmp_path: Path) -> None:
-    """Until a trial passes, the weights of the front of all stay. A resumed sweep knows the gate."""
+    """Until a trial passes the gate, the weights of the front of all trials stay. A resumed sweep knows the gate."""
     config = config_of(tmp_path)
     sweep = opened(config)
     for psnr in (27.0, 28.0):

@@ -16,7 +16,7 @@ from tests.sweeps.sweeps_for_tests import small_config
 
 
 def evaluation(segment: Segment, step: int) -> Evaluation:
-    """Stands for training: the scores are a function of the network, the seed and the step, as the loop guarantees."""
+    """Replaces training. Its scores depend only on network, seed and step, as the training loop guarantees."""
     text = f"{segment.label} {segment.seed} {step}"
     score = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
     named = (("psnr_y", 20 + step + score), ("ssim_y", score))

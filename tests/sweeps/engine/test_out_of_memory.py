@@ -83,7 +83,7 @@ def test_a_lack_of_memory_with_nothing_beside_it_is_an_error(sweep: Sweep) -> No
 
 
 def ended_recording() -> RuntimeError:
-    """What a CUDA graph raises on leaving, where memory was short within."""
+    """Returns the error that a CUDA graph raises at its end if memory ran out while it was recorded."""
     error = RuntimeError("CUDA error: operation failed due to a previous error during capture")
     error.__context__ = torch.OutOfMemoryError("no room")
     return error
@@ -137,7 +137,7 @@ def test_other_errors_are_no_lack_of_memory(sweep: Sweep, monkeypatch: pytest.Mo
 
 
 def room_for(*known: Architecture) -> Share:
-    """A share with room for these networks alone."""
+    """A share with enough memory for these networks only."""
 
     class Narrow(Share):
         def has_room_for(self, architecture: Architecture) -> bool:

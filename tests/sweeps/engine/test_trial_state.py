@@ -1,4 +1,4 @@
-"""What a search hears of stored measurements: never a test set."""
+"""Tests which stored measurements a search learns from. Scores on a test set are never among them."""
 
 from dataclasses import replace
 from pathlib import Path

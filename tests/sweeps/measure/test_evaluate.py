@@ -27,7 +27,7 @@ class Nearest(nn.Module):
 
 
 class Convolutions(nn.Module):
-    """Three 3x3 convolutions: sees three pixels around."""
+    """Three 3x3 convolutions. An output depends on pixels at most three away."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Images of equal size evaluated together: the same scores, one wait, and nothing lost where memory is short."""
+"""Tests batches of equally large images: the same scores, one wait, and no image lost if memory is short."""
 
 import warnings
 from pathlib import Path
@@ -35,7 +35,7 @@ def pairs(tmp_path: Path) -> PairSet:
 
 
 class Counting(nn.Module):
-    """Repeats pixels, normalised over the batch where it is in training mode; counts what it is given."""
+    """Repeats pixels and records its batches. In training mode it normalises over the batch."""
 
     def __init__(self, most: int = 100, spoilt: tuple[int, ...] = ()) -> None:
         super().__init__()

@@ -158,7 +158,7 @@ def test_rounds_agree_within_a_tenth_of_the_median() -> None:
 def test_the_interval_of_the_median_is_that_of_the_tables(
     count: int, places: tuple[int, int]
 ) -> None:
-    """Ranks for 95 % as tables of the sign test have them: 6: 1 and 6, 10: 2 and 9, 25: 8 and 18."""
+    """The ranks for 95 % are those in tables of the sign test: 1 and 6 of 6 values, 2 and 9 of 10, 8 and 18 of 25."""
     assert median_interval(list(range(count, 0, -1))) == places
 
 

@@ -50,7 +50,7 @@ with turns.alone() as hold:
 
 
 class Said:
-    """A process that runs a script, and what it has said so far."""
+    """A process that runs a script, and the lines that it has printed so far."""
 
     def __init__(self, file: Path, script: str, *words: object) -> None:
         self.file = file
@@ -67,7 +67,7 @@ class Said:
         return list(zip(times[::2], times[1::2], strict=False))
 
     def wait_for_more(self) -> None:
-        """Returns once the process has said two more lines."""
+        """Returns once the process has printed two more lines."""
         count = len(self.lines())
         while len(self.lines()) < count + 2:
             assert self.process.poll() is None

@@ -1,4 +1,4 @@
-"""Halving: which trial goes on, and sweeps that halve, cut in the middle or not."""
+"""Tests which trial halving continues, and complete sweeps with halving, interrupted or not."""
 
 from collections.abc import Iterator
 from dataclasses import replace

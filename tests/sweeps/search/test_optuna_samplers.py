@@ -1,4 +1,4 @@
-"""Our TPE says at first what Optuna's says, and something else where that is refused."""
+"""Our TPE first suggests what Optuna's TPE suggests, and something else if that is refused."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ def objective(trial: optuna.Trial) -> list[float]:
 def suggestions(
     kind: type[TPESampler], directions: list[str], refused: int
 ) -> list[dict[str, object]]:
-    """What is suggested in 40 trials; of each, `refused` suggestions fail before one is taken, one runs beside."""
+    """Returns the suggestions of 40 trials. Before each trial `refused` suggestions fail. Another trial always runs."""
     study = optuna.create_study(directions=directions)
     found, running = [], []
     for number in range(40):
@@ -46,7 +46,7 @@ def test_the_first_answer_is_optunas(directions: list[str]) -> None:
 
 
 def refused_answers(kind: type[TPESampler], seed: int) -> list[int]:
-    """Ten answers in a row, each refused, where 40 trials have taught that small numbers are good."""
+    """Returns ten suggestions, all refused, after 40 trials that have shown that small numbers are good."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_int("x", 0, 19), n_trials=40)
     study.sampler = kind(seed=seed)

@@ -1,4 +1,4 @@
-"""Suggestion by every sampler: nothing twice, nothing over budget, the same after a rebuild."""
+"""Every sampler suggests nothing twice and nothing over budget, and suggests the same after a restart."""
 
 from functools import cache
 from random import Random
@@ -115,7 +115,7 @@ def test_rebuilt_from_rows_it_goes_on_as_an_undisturbed_one_does(sampler: Sample
 
 
 def carried_on(sampler: SamplerName, stored: list[Architecture], count: int) -> list[Architecture]:
-    """The trials of a search that takes up `stored` ones and goes on to `count`."""
+    """Returns the trials of a search that starts from `stored` trials and continues to `count` trials."""
     asked, found = suggester(sampler, trials=64), []
     for number in range(count):
         if number < len(stored):

@@ -1,4 +1,4 @@
-"""A sink that fails, is slow to come, or lacks its package."""
+"""Tests a sink that fails, starts slowly, or lacks its package."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Bringing one database's sweeps into another: everything arrives, once, and nothing is mixed up."""
+"""Merges the sweeps of one database into another. Everything arrives exactly once, and nothing is mixed up."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Databases of older schemas: migrated without a loss, by one process at a time, and never by a reader."""
+"""Older databases are migrated without loss, by one process at a time, and never by a command that only reads."""
 
 import shutil
 import signal

@@ -1,4 +1,4 @@
-"""What reports and merges make of databases of other schemas: they read them, or say what to do, and change nothing."""
+"""Reports and merges read databases of other schemas or say what to do. They never change them."""
 
 import sqlite3
 from pathlib import Path

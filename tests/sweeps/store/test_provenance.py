@@ -1,4 +1,4 @@
-"""Which code a number came from, with git and without."""
+"""Tests the record of the code that produced a number, with and without git."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The database of record: the same promises on memory, file and PostgreSQL."""
+"""Tests the store. It guarantees the same on SQLite in memory, an SQLite file and PostgreSQL."""
 
 import os
 import signal
@@ -128,7 +128,7 @@ class LostAcknowledgement:
 
 
 def test_every_write_may_lose_the_acknowledgement_of_its_commit(store: Store) -> None:
-    """The row is there, the driver does not know: each write is repeated, and nothing is there twice."""
+    """The row is stored, but the driver does not know it. So it repeats each write, and no row may be stored twice."""
 
     def losing(write: object, *arguments: object, **named: object) -> object:
         cut = LostAcknowledgement(store)

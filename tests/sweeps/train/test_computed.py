@@ -1,4 +1,4 @@
-"""How a trial's numbers were rounded: stated in checkpoints and attempts, also where it changes."""
+"""Checkpoints and attempts state the threads and the precision of a trial, also if they change."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A training that pauses for a measurement: the pause is nobody's time, and the result is that without a pause."""
+"""A pause for a measurement counts as no training time and does not change the result."""
 
 from collections.abc import Iterator
 from pathlib import Path

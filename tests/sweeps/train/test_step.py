@@ -83,7 +83,7 @@ def test_a_step_of_the_host_is_plain_adam_on_the_plain_loss(
 
 
 class PaperGpu(TorchFunctionMode):
-    """Takes copies to a GPU, that go to the host instead, and notes how they were asked for."""
+    """Replaces a GPU. Copies to it stay on the host, and their arguments are recorded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ def test_the_rates_of_a_block_reach_the_optimizer(
 
 
 class PaperRecorder:
-    """Records like CUDA, without doing the work; or fails to."""
+    """Imitates the recording of a CUDA graph without doing the work, or fails with `error`."""
 
     def __init__(self, error: RuntimeError | None = None) -> None:
         self.error, self.recorded, self.replayed = error, 0, 0

@@ -1,4 +1,4 @@
-"""The time limit of an attempt, where even its note cannot be written."""
+"""Tests the time limit of an attempt whose note cannot be written either."""
 
 import os
 import signal

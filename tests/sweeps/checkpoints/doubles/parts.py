@@ -14,7 +14,7 @@ def conv(kernel: int, inputs: int, outputs: int, **options) -> nn.Conv2d:
 
 
 def normed(layer: nn.Module) -> nn.Module:
-    """Weight norm as the codes of its time have it: weight_g and weight_v, after the bias."""
+    """Weight norm as in public code of its time: weight_g and weight_v, after the bias."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return nn.utils.weight_norm(layer)

@@ -140,7 +140,7 @@ def _distilling(  # noqa: PLR0913 - what the two networks of BSRN's code do not 
     channel: Callable[[], dict[str, nn.Module]],
     attend: Callable[[nn.Module, Tensor], Tensor],
 ) -> nn.Module:
-    """The network that both files build, from their own kinds of layers."""
+    """The network that both files build, each from its own kinds of layers."""
     act = nn.GELU()
 
     def spatial() -> nn.Module:

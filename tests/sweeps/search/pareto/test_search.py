@@ -1,4 +1,4 @@
-"""The sampler that knows its costs: its acquisition, its model, what it may not suggest."""
+"""Tests the sampler with known costs: its acquisition function, its model, and what it may not suggest."""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,7 @@ TOP = 35.0
 
 
 def closeness(psnr: float) -> NDArray[np.float64]:
-    """(1,): what the model predicts for a PSNR [dB]."""
+    """Returns the closeness, (1,), which the model predicts in place of a PSNR [dB]."""
     return -np.log(TOP - np.array([psnr]))
 
 

@@ -1,4 +1,4 @@
-"""Rewritten networks compute what they did, values and gradients."""
+"""Rewritten networks compute the same values and gradients as before."""
 
 import copy
 
@@ -25,7 +25,7 @@ from sweeps.train.step import make_update
 
 @pytest.fixture(params=["small", "large"])
 def _size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches count as small, or as large, whatever their size."""
+    """Makes all batches count as small, or all as large, whatever their size."""
     monkeypatch.setattr(upsampler_fusion, "MIN_SIZE", 0 if request.param == "large" else 1 << 60)
 
 
@@ -213,7 +213,7 @@ def test_gradient_of_a_join_is_dense() -> None:
 
 
 def losses(network: nn.Module, forward: Forward, steps: int = 12) -> list[float]:
-    """Of a few steps in bfloat16 on the same images."""
+    """Returns the losses of a few steps in bfloat16 on the same images."""
     optimizer = make_optimizer(network)
     set_rate(optimizer, 1e-3)
     generator = torch.Generator().manual_seed(0)
