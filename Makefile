@@ -1,4 +1,4 @@
-# One command for the main job (make sweep), one for the tests (make test); both set up by themselves.
+# One command for the main job (make sweep) and one for the tests (make test). Both set up the environment if needed.
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,9 +28,9 @@ help:
 
 setup: $(VENV)/.ready
 
-# torch first and by its exact version: an index may hold a small CPU build under just that version.
+# torch comes first, with its exact version, because an index may hold a small CPU build of that version only.
 # pip compiles 18,000 files on one core, which is half of the installation. All cores compile those that are imported;
-# modules that are left uncompiled would warn when they are imported, and the tests take warnings for errors.
+# modules that are not compiled here would warn when they are imported, and the tests treat warnings as errors.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "srsweep needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) 2>$(VENV).log || { cat $(VENV).log; rm -f $(VENV).log; echo "the venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
@@ -46,7 +46,8 @@ sweep: setup
 	$(BIN)/srsweep report $(SWEEP) -o report.html
 
 # Two processes, because each test keeps about one core busy. The tests of clusters come after the others: they start
-# many processes, and beside a third test everything took several times as long. They are two groups, one for each process.
+# many processes, and with a third test at the same time everything took several times as long. They form two groups,
+# one for each process.
 test: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
@@ -57,7 +58,7 @@ test-all: setup
 gpu: setup
 	$(BIN)/python -m benchmarks.gpu $(GPU)
 
-# Old releases warn of things that we cannot mend; -W default keeps such warnings from failing a test.
+# Old releases warn about things that we cannot fix. With -W default, such warnings do not fail a test.
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python -m pytest -q -n 2 -m "not slow" -W default
 
