@@ -43,9 +43,9 @@ def predict(
 ) -> None:
     """Predict the latency of networks on a device, and store it for the trials of a sweep.
 
-    FILE is a model from `srsweep device model`. NETWORK is a sweep, or networks as for `srsweep cost`:
-    FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. For networks given this way, the
-    prediction is only printed.
+    FILE is a model from `srsweep device model`. NETWORK is the name of a sweep, or a network as in
+    `srsweep cost` (FAMILY KNOB=VALUE...). Alternatives such as 'n_feats=16|32' give several networks. For networks
+    given this way, the prediction is only printed.
 
     For a sweep, a prediction is stored for each complete trial. Its name contains the word `predicted`, so predictions
     never mix with measured latencies. Use this word to refer to the prediction in `srsweep front` and `srsweep select`.

@@ -104,14 +104,12 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
         "--db",
         envvar=STORAGE_VARIABLE,
         default=None,
-        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}. If it is not set: "
-        f"{fallbacks}{DEFAULT_STORAGE}.",
+        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE} if it is set, otherwise {fallbacks}"
+        f"{DEFAULT_STORAGE}.",
     )
 
 
-DATABASE = _database(
-    "the `storage` of a sweep file that is given as an argument. If there is none: "
-)
+DATABASE = _database("the `storage` of the sweep file given as an argument, otherwise ")
 DATABASE_ALONE = _database("")
 """The option --db for commands that take no sweep file."""
 MAX_THREADS = 1_024

@@ -148,7 +148,7 @@ def _not_run(
 
 
 def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
-    """Returns the largest absolute difference between the outputs of `network` and `run` in any colour value.
+    """Returns the largest absolute difference between corresponding colour values of the outputs of `network` and `run`.
 
     `low_res` is an image (1, 3, h, w) in [0, 1]. Raises ExportFailed if the outputs differ in shape.
     """

@@ -274,8 +274,8 @@ def activation_card(activations: pd.DataFrame, networks: Sequence[str]) -> Card 
 
 
 def contribution_cards(contributions: pd.DataFrame, networks: Sequence[str]) -> list[Card]:
-    """Returns one card per network that has a pool layer or parallel paths. A card shows the loss of PSNR without each
-    part.
+    """Returns one card per network that has a pool layer or parallel paths. A card shows how much
+    PSNR is lost when each part is replaced by its mean over the image.
     """
     cards = []
     for place, network in enumerate(networks):

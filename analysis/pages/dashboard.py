@@ -340,7 +340,7 @@ def view_options(live: Live) -> list[dict[str, str]]:
 
 
 def summary(live: Live) -> list[Any]:
-    """Returns the line about the state of the sweep, and its progress while trials are missing."""
+    """Returns the line about the state of the sweep and, until all trials have ended, a progress bar."""
     progress = progress_of(live)
     if progress is None:
         return [sentence(live)]

@@ -31,7 +31,7 @@ class NotFinite(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, kw_only=True)
 class Upscaler:
-    """A network, and the image sizes that it takes in one piece."""
+    """A network, and the image sizes that it can process without tiling."""
 
     run: Run
     scale: int

@@ -190,7 +190,7 @@ class Modulation(nn.Module):
 
 
 class Block(nn.Module):
-    """FMM: modulation and channel mixer, each with a norm before it and its input added."""
+    """A feature mixing module (FMM): a modulation and a channel mixer. Each follows a norm and has a residual connection."""
 
     def __init__(self, spec: SafmnSpec) -> None:
         super().__init__()

@@ -42,7 +42,8 @@ def he_normal(network: nn.Module) -> None:
     """Draws the weights of all convolutions with variance 2 / fan-out and sets their biases to zero.
 
     With PyTorch's default initialisation, each layer multiplies the signal by about 0.4, so almost nothing is left
-    after the 20 layers of VDSR. The public PyTorch code of VDSR, DRRN and LapSRN uses the same initialisation.
+    after the 20 layers of VDSR. The public PyTorch code of VDSR, DRRN and LapSRN uses He initialisation,
+    too.
     """
     for part in network.modules():
         if isinstance(part, nn.Conv2d):

@@ -72,8 +72,8 @@ def check(file: Path, form: Format | None) -> None:
     FILE is the sweep file. The command shows the size of the search space, the share of networks within the budget, the
     range of each cost and the expected time. No trial is trained.
 
-    To estimate the time, the command times a few training steps. Your other srsweep processes on this machine pause
-    meanwhile. If other processes use the cores, the command shows their load instead of an expected time.
+    To estimate the time, the command times a few training steps. Meanwhile, your other srsweep processes on this machine are
+    paused. If other processes use the cores, the command shows their load instead of an expected time.
     """
     config = read_file(file)
     with by_line(file):
@@ -331,7 +331,7 @@ def _seconds(
 ) -> tuple[float, OtherLoad]:
     """Returns the expected seconds of the whole sweep with `slots` parallel trials, and the load of other processes.
 
-    Times the networks with the median and the largest Mult-Adds. Your other srsweep processes pause meanwhile.
+    Times the networks with the median and the largest Mult-Adds. This pauses your other srsweep processes.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     threads = threads_here(config.resources.threads)

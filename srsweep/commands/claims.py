@@ -22,9 +22,9 @@ def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
 
     The papers are those on s-LWSR, MSSN, global-guided attention and SwiseNet. CLAIM is the name of a claim, such as pool. Without CLAIM, the command lists all claims. Each row compares the
     design that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB, on the
-    validation images) and the 95 % interval of this difference. A comparison holds if the interval lies above 0, and
-    does not hold if it lies below 0. Otherwise the verdict is "cannot be told", and seeds_needed estimates how many
-    seeds would settle the comparison with a probability of 80 %. Below the table, the command prints a line for each
+    validation images) and the 95 % interval of this difference. The claim holds in a comparison if the interval lies above 0, and
+    does not hold if it lies below 0. Otherwise the verdict is "cannot be told". The column seeds_needed then estimates
+    how many seeds would settle the comparison with a probability of 80 %. Below the table, the command prints a line for each
     claim.
 
     Run the sweep files in configs/claims to train these designs. docs/claims.md explains what short training runs can

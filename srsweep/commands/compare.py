@@ -43,7 +43,7 @@ def compare(
     network of each sweep at equal budgets, and the settings that differ. Sweeps with different scales or validation
     images are rejected, because their PSNR values are not comparable.
 
-    For the hypervolume, minimized objectives are on logarithmic axes. The reference point is the worst value of
+    The hypervolume is computed with minimized objectives on logarithmic axes. The reference point is the worst value of
     each objective on any of the fronts. To compare pictures, use `srsweep plate`.
     """
     sweeps, url = locate(names, db)

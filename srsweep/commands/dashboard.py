@@ -31,8 +31,8 @@ def dashboard(db: str | None, port: int, host: str, read_only: bool) -> None:
     """Show the sweeps live in a browser.
 
     Click points or table rows to select trials and compare them. The address of the page then names the selected
-    trials, so you can bookmark it or send it. You can open and close the dashboard while a sweep runs: it writes only
-    the stars and notes that you put on trials. It needs Dash: `pip install 'srsweep[dashboard]'`.
+    trials, so you can bookmark it or send it. You can open and close the dashboard while a sweep runs without
+    disturbing it. The dashboard writes nothing but your stars and notes. It needs Dash: `pip install 'srsweep[dashboard]'`.
     """
     from analysis.pages.dashboard import serve  # Dash takes seconds to import
     from srsweep.choice import finder

@@ -110,13 +110,13 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     train`, or `bicubic`. A network needs --weights.
 
     PSNR and SSIM are computed as is usual in papers on super-resolution: on the Y channel of BT.601, from 8-bit images, with s pixels cropped at
-    each border, where s is the scale. For sets that are not test sets of the papers, such as DIV2K_valid_HR, the PSNR
+    each border, where s is the scale. For sets other than Set5, Set14, B100, Urban100 and Manga109, such as DIV2K_valid_HR, the PSNR
     over all three RGB channels is computed too. If VARIANT is a trial and --weights is not given, the scores are stored
     in the database, for each set and for each image. Scores of the self-ensemble are not stored.
 
     --weights takes an srsweep checkpoint or a state dict released by a paper's authors. Its tensors are matched by name
     if the names are those of srsweep or of a public implementation that srsweep knows. Otherwise they are matched by
-    order, and a line says "by order, not verified". Code in a file is never executed.
+    order, and a line says "by order, not verified". Code that a checkpoint contains is never executed.
 
     \b
     srsweep evaluate SWEEP#12 --self-ensemble --latex

@@ -50,7 +50,7 @@ QUESTIONS = {
 )
 @click.option(
     "--budget",
-    help="Budget: a number of parameters (150k), a latency on this machine ('30 ms'), or none.",
+    help="Budget: a number of parameters (150k), a latency on this machine ('30 ms'), or `none` for no budget.",
 )
 @click.option("--device", help="Device to train on: auto, cpu or cuda.")
 @click.option("--time", help="Time that the sweep may take, such as '30 min', '8 h' or '2 d'.")

@@ -16,8 +16,8 @@ EACH_WEIGHTS = click.option(
     "--weights",
     type=ExpandedPath(path_type=Path, dir_okay=False),
     multiple=True,
-    help="Checkpoint for a network given as FAMILY KNOB=VALUE. For several networks, repeat the option in "
-    "their order.",
+    help="Checkpoint for a network given as FAMILY KNOB=VALUE. For several networks, repeat the option once "
+    "for each, in the same order as the networks.",
 )
 
 
@@ -51,7 +51,7 @@ def inspect(
     The output folder receives the page inspect.html and one CSV file for each table. For each block, the page shows the
     power spectral density of its output and the size of its residual. It also shows the share of zeros after each
     activation. Finally, it shows how much the PSNR drops when a parallel path, or one input of an information-pool
-    layer, is removed. The table of the blocks is also printed to the terminal. docs/inspect.md explains the measurements.
+    layer, is replaced by its mean over the image. The table of the blocks is also printed to the terminal. docs/inspect.md explains the measurements.
 
     \b
     srsweep inspect imdn --weights IMDN_x4.pth --image baby.png -o inside

@@ -102,8 +102,8 @@ def latency(  # noqa: PLR0913 - one parameter an option
     VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), or an output folder of `srsweep
     train`. The network needs no weights.
 
-    The command prints the median and the quartiles of repeated runs after a warm-up. Your other srsweep
-    processes on this machine pause meanwhile. Stop all other work on the machine first, because it
+    The command prints the median and the quartiles of repeated runs after a warm-up. Meanwhile, your other srsweep processes on this machine are
+    paused. Stop all other work on the machine first, because it
     makes the network slower. The column `others` shows how many cores other processes used. A latency is
     unreliable if other processes kept using the cores, or if its quartiles kept changing.
 
@@ -114,8 +114,8 @@ def latency(  # noqa: PLR0913 - one parameter an option
 
     With --replace, VARIANT is one or several trials, or a sweep. A sweep stands for all of its trials that have a
     latency. The latency is measured with the sweep's own settings. This machine must be of the same kind as the one
-    that the sweep used. A reliable latency replaces the stored one. A trial may have been
-    rejected as too slow. If its new latency is within the budget, the next `srsweep run` or `srsweep resume` trains it.
+    that the sweep used. A reliable latency replaces the stored one. If a trial was
+    rejected as too slow and its new latency is within the budget, the next `srsweep run` or `srsweep resume` trains it.
 
     \b
     srsweep latency SWEEP#12

@@ -34,7 +34,7 @@ from srsweep.options import DATABASE, ExpandedPath, check_folder_of, locate, par
     multiple=True,
     metavar="FOLDER",
     type=ExpandedPath(path_type=Path),
-    help="Output folder of `srsweep train`. For the network trained there, the report draws pictures with the weights in this folder. Repeat the option "
+    help="Output folder of `srsweep train`. The report uses the weights in this folder to upscale the example images of that network. Repeat the option "
     "for several folders.",
 )
 @DATABASE

@@ -23,7 +23,7 @@ def schema(output: Path | None) -> None:
 
     An editor with the YAML language server uses the schema to complete keys, to explain them, and to underline
     mistakes. The editor finds the schema through the first line of the sweep file. `srsweep init` writes that line. -o
-    overwrites an existing file only if that file is a srsweep schema.
+    overwrites an existing file only if that file is an srsweep schema.
 
     \b
     srsweep schema -o sweep.schema.json

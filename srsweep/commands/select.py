@@ -38,7 +38,7 @@ from sweeps.measure.latency_objective import LATENCY
     "limits",
     metavar="COST=LIMIT",
     multiple=True,
-    help="Upper limit of a cost or of a measured or predicted latency, such as params=150k or "
+    help="Upper limit on a cost or on a measured or predicted latency, such as params=150k or "
     "latency=30ms. If there are several latencies, add words from the name of the one you want, as "
     "in 'latency int8=30ms'. The option --csv of `srsweep front` shows the names. "
     "Repeat the option for several limits.",
@@ -49,7 +49,7 @@ from sweeps.measure.latency_objective import LATENCY
     "--min-psnr",
     type=float,
     metavar="DB",
-    help="Lower limit of PSNR-Y on the validation images. If there is no limit on costs, the cheapest "
+    help="Lower limit on PSNR-Y on the validation images. If there is no limit on costs, the cheapest "
     "variant that reaches "
     "this PSNR is chosen.",
 )
@@ -68,9 +68,8 @@ from sweeps.measure.latency_objective import LATENCY
 @click.option(
     "--weights",
     metavar="psnr_y=2,params=1",
-    help="Importance of each objective. Chooses the variant that the TOPSIS method ranks first: near the"
-    " best value of every objective, "
-    "and far from the worst.",
+    help="Choose the variant that the TOPSIS method ranks first, that is, one near the best value of every objective "
+    "and far from the worst. The numbers state the importance of each objective.",
 )
 @click.option(
     "--quality",

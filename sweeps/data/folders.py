@@ -110,7 +110,7 @@ def contents(folder: Path) -> Contents:
 
 
 def resolve(path: Path) -> Path | None:
-    """Returns the folder `path` in any letter case, with each part spelled as on the disk.
+    """Finds the folder `path`, ignoring letter case, and returns it as it is spelled on the disk.
 
     Returns None if there is no such folder. Raises UserError if several folders differ only in case.
     """

@@ -49,7 +49,7 @@ class HalvingSettings(BaseModel):
 
 
 class CostRange(BaseModel):
-    """A range of a cost. A file may write it as 50k..150k too."""
+    """A range of a cost. In a sweep file, it can also be written as 50k..150k."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -72,7 +72,7 @@ class Architectures(Candidates[Architecture]):
 
     @cached_property
     def focus(self) -> Focus | None:
-        """The part of the scaled costs in which the hypervolume counts, or None if no range was given.
+        """The ranges of the scaled costs over which the hypervolume is computed, or None if no range was given.
 
         Raises UserError if no feasible architecture lies in all ranges.
         """

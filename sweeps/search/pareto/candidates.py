@@ -65,7 +65,7 @@ class Candidates(ABC, Generic[Item]):
 
     @property
     def focus(self) -> Focus | None:
-        """The part of the scaled costs in which the hypervolume counts. None: all of them."""
+        """The ranges of the scaled costs over which the hypervolume is computed. None means all costs."""
         return None
 
     def draw(self, near: Sequence[int], random: np.random.Generator) -> Ints:

@@ -142,7 +142,8 @@ class ShuffleToColours(nn.Module):
 def convolve_by_place(conv: nn.Conv2d, x: Tensor, r: int) -> Tensor:
     """Returns the output (N, r * r * C', H, W) of `conv` for `x` (N, C, H, W), with its channels in a different order.
 
-    The channels are ordered by place (row, column) first, and by the channel after the shuffle second.
+    The channels are sorted by their place (row, column) in the shuffled block, and within each place by their channel
+    after the shuffle.
     """
     weight = _by_place(conv.weight, r).contiguous(memory_format=torch.channels_last)
     bias = None if conv.bias is None else _by_place(conv.bias, r)
