@@ -140,13 +140,30 @@ def adapter_of(field: FieldInfo) -> TypeAdapter[Any]:
     return TypeAdapter(annotation)
 
 
+_PLAIN = {
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
+    **dict.fromkeys(
+        ("dict_type", "model_type", "model_attributes_type", "mapping_type"),
+        "must be a mapping from names to values",
+    ),
+}
+"""Messages for pydantic's types of errors whose own messages use words of Python."""
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """Returns what must hold, for an error of pydantic. It may lack the value that was given."""
+    if fault["type"] == "too_long":
+        return f"must have at most {fault['ctx']['max_length']} values"
+    return _PLAIN.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
+
+
 def checked(field: FieldInfo, value: object) -> Any:
     """Returns `value` as its model stores it in the field. Raises UserError if the field does not accept the value."""
     check_truth(field, value)
     try:
         return adapter_of(field).validate_python(value)
     except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        message = _sentence(error.errors(include_url=False)[0])
         given = "" if ", got " in message else f", got {shown(value)}"
         raise UserError(f"{message}{given}") from None
 
@@ -244,7 +261,7 @@ def explain(
         elif fault["type"] == "string_type" and isinstance(fault["input"], int | float):
             text = f"must be text, got {shown(fault['input'])}; put it in quotes"
         else:
-            text = fault["msg"].removeprefix("Value error, ")
+            text = _sentence(fault)
             # srsweep's own validators already say which value they got.
             if ", got " not in text:
                 got = f"got {shown(fault['input'])}"

@@ -9,7 +9,7 @@ A trial has one value of each setting. Combinations that `train` would refuse ar
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -25,6 +25,8 @@ COMMON = ("steps", "evaluate_every", "precision", "device")
 """The settings that all trials of a sweep share. Rungs and learning curves need the same steps in every trial."""
 SEARCHED = tuple(name for name in TrainSettings.model_fields if name not in COMMON)
 """The settings that a recipe may contain."""
+LISTS = ("betas", "patch_stages", "restarts")
+"""The settings of which a single value is a list."""
 MAX_RECIPES = 1_000
 """Maximum number of combinations of the values of the searched settings."""
 
@@ -72,6 +74,8 @@ def _dimension(name: object, values: object, train: TrainSettings) -> Dimension:
         raise UserError(f"no such setting of train; {nearest(str(name), SEARCHED)}")
     if name in train.model_fields_set:
         raise UserError("is also under train; leave it out in one of the two places")
+    if isinstance(values, Mapping) and "values" in values:
+        raise UserError(f"must be the list of values alone, got {shown(values)}")
     if not isinstance(values, list) or not values:
         raise UserError(
             f"must be a list of values, got {shown(values)}; put a single value under train"
@@ -80,6 +84,26 @@ def _dimension(name: object, values: object, train: TrainSettings) -> Dimension:
     adapter: TypeAdapter[Any] = adapter_of(info)
     found = [frozen(adapter.dump_python(checked(info, each), mode="json")) for each in values]
     return Dimension(name=f"{PREFIX}{name}", values=tuple(dict.fromkeys(found)))
+
+
+def with_hints(faults: Sequence[Fault], train: object) -> list[Fault]:
+    """Returns the `faults` of a sweep. Where several values of a setting are under `train`, it names the block `recipe`."""
+    written = train if isinstance(train, Mapping) else {}
+    return [
+        (path, f"{text}; to search several values, list them under recipe")
+        if path[:1] == ("train",) and path[1:2] and _is_search(path[1], written.get(path[1]))
+        else (path, text)
+        for path, text in faults
+    ]
+
+
+def _is_search(name: str, written: object) -> bool:
+    """Returns whether the value of a setting under `train` looks like several values to search."""
+    if name not in SEARCHED:
+        return False
+    if isinstance(written, list):
+        return name not in LISTS or any(isinstance(item, list) for item in written)
+    return isinstance(written, Mapping) and "values" in written
 
 
 def _combined(

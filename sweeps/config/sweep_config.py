@@ -28,7 +28,7 @@ from sweeps.config import faults as check
 from sweeps.config.device import parse_device
 from sweeps.config.known_keys import elsewhere, known_keys
 from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
-from sweeps.config.recipe import parse_recipe, with_restarts
+from sweeps.config.recipe import parse_recipe, with_hints, with_restarts
 from sweeps.config.yaml_lines import SWEEP, listed, touches
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_model import LatencyModel, settings_of
@@ -308,7 +308,8 @@ def _parse_sweep(
             lambda path: known_keys(SweepConfig, path, INTERNAL),
             lambda name: elsewhere(SweepConfig, name, INTERNAL),
         )
-        return None, [*faults, *(((*at, *path), text) for path, text in located)]
+        hinted = with_hints(located, sweep.get("train"))
+        return None, [*faults, *(((*at, *path), text) for path, text in hinted)]
     faults += check.plan_faults(config.search, config.seeds, config.rungs, (*at, "search"))
     if (last := config.seed + config.seeds - 1) >= 2**31:
         faults.append(((*at, "seeds"), f"seed + seeds - 1 must be below {2**31:,}, got {last:,}"))

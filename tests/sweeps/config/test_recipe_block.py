@@ -102,7 +102,9 @@ def test_memory_is_predicted_for_the_heaviest_recipe(tmp_path: Path) -> None:
             f"{{learning_rate: {[*range(1, 102)]}, clip_gradient: {[*range(1, 11)]}}}",
             "recipe: must have at most 1,000 combinations of values, got 1,010",
         ),
-        ("[1]", "recipe: Input should be a valid dictionary"),
+        ("{betas: [0.9, 0.99]}", "recipe.betas: must be a list, got 0.9"),
+        ("{loss: {values: [l1]}}", "recipe.loss: must be the list of values alone, got {'values'"),
+        ("[1]", "recipe: must be a mapping from names to values, got [1]"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, recipe: str, told: str) -> None:
