@@ -1,9 +1,14 @@
-"""The settings of a training run that fine-tunes a variant with simulated rounding."""
+"""The settings of a training run that uses trained weights: as its start, as its teacher, or to fine-tune them with simulated
+rounding.
+"""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from searchspace.errors import UserError
-from srsweep.variant import Variant
+from searchspace.errors import UserError, shown
+from srsweep.choice import REFERENCE, choose
+from srsweep.variant import NOTE, Variant
+from sweeps.paths import expanded
 
 SHORTER = 4
 """Steps of the original training run divided by the steps of fine-tuning with --quantize."""
@@ -38,3 +43,36 @@ def fine_tuned(variant: Variant, changed: Mapping[str, object], quantize: str) -
         found["steps"] = max(1, before.steps // SHORTER)
         found["learning_rate"] = before.learning_rate / GENTLER
     return found | dict(changed)
+
+
+def with_weights(
+    changed: Mapping[str, object], start: str | None, teacher: str | None, db: str | None
+) -> dict[str, object]:
+    """Returns the settings of --set, with `warm_start` and `distill` taken from --from and --teacher."""
+    given = {"warm_start": ("--from", start), "distill": ("--teacher", teacher)}
+    found = dict(changed)
+    for key, (option, text) in given.items():
+        if text is None:
+            continue
+        if key in changed:
+            raise UserError(f"--set {key}: is given by {option} too; leave one of them out")
+        path = _weights(option, text, db)
+        found[key] = path if key == "warm_start" else {"teacher": {"weights": path}}
+    return found
+
+
+def _weights(option: str, text: str, db: str | None) -> str:
+    """Returns the absolute path of the weights that an option names: a file, a trial or an output folder."""
+    path = Path(expanded(text))
+    known = path.is_file() or (path / NOTE).is_file() or REFERENCE.fullmatch(text)
+    if not known:
+        raise UserError(
+            f"{option}: must be a trial (SWEEP#NUMBER), an output folder of `srsweep train` or a file of weights, "
+            f"got {shown(text)}"
+        )
+    try:
+        if not path.is_file():
+            path = choose([text], scale=None, weights=None, db=db).checkpoint()
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
+    return str(path.absolute())

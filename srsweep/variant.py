@@ -27,6 +27,7 @@ from sweeps.checkpoints.seal import refuse_damaged
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
 from sweeps.checkpoints.warm_start import stated_architecture
+from sweeps.config.known_keys import known_keys
 from sweeps.config.places import expand_data
 from sweeps.data.settings import DataSettings, read_names, sets_label
 from sweeps.data.split import DataSplit, open_data
@@ -194,10 +195,12 @@ def validated(
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = explain(error, lambda path: kind.model_fields)
-        lines = [
-            f"{options.get(path[0], prefix + '.'.join(path))}: {text}" for path, text in faults
-        ]
+        faults = explain(error, lambda path: known_keys(kind, path, ()))
+        lines = []
+        for (first, *rest), text in ((path or ("",), text) for path, text in faults):
+            # A fault of several settings together has no path, and its sentence names them.
+            where = ".".join((options.get(first, prefix + first).strip(), *rest))
+            lines.append(f"{where}: {text}")
         raise UserError("\n".join(lines)) from None
 
 

@@ -18,7 +18,7 @@ from searchspace.synonyms import nearest
 from srsweep.advice import advised
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
-from srsweep.fine_tuning import fine_tuned
+from srsweep.fine_tuning import fine_tuned, with_weights
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
 from srsweep.progress import progress_bar
 from srsweep.variant import (
@@ -36,7 +36,6 @@ from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_data
 from sweeps.files import write_text
-from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress, Record
 from sweeps.train.networks import network_to_train, start
 from sweeps.train.segment import Segment, run
@@ -133,7 +132,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     srsweep train slwsr n_feats=16 --scale 3 --from best/attempt-1.pt -o best-x3
     """
     given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
-    changed = _with_weights(_changed(changes), start, teacher, db)
+    changed = with_weights(_changed(changes), start, teacher, db)
     if quantize is not None:
         changed = fine_tuned(given, changed, quantize)
     wanted = Variant(
@@ -169,37 +168,12 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
     return values
 
 
-def _with_weights(
-    changed: Mapping[str, object], start: str | None, teacher: str | None, db: str | None
-) -> dict[str, object]:
-    """Returns the settings of --set, with `warm_start` and `distill` taken from --from and --teacher."""
-    given = {"warm_start": ("--from", start), "distill": ("--teacher", teacher)}
-    found = dict(changed)
-    for key, (option, text) in given.items():
-        if text is None:
-            continue
-        if key in changed:
-            raise UserError(f"--set {key}: is given by {option} too; leave one of them out")
-        path = _weights(option, text, db)
-        found[key] = path if key == "warm_start" else {"teacher": {"weights": path}}
-    return found
-
-
-def _weights(option: str, text: str, db: str | None) -> str:
-    """Returns the absolute path of the weights that an option names: a file, a trial or an output folder."""
-    path = Path(expanded(text))
-    try:
-        if not path.is_file():
-            path = choose([text], scale=None, weights=None, db=db).checkpoint()
-    except UserError as error:
-        raise UserError(f"{option}: {error}") from None
-    return str(path.absolute())
-
-
 def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]) -> TrainSettings:
     """Returns the settings of the earlier training run or else the defaults, changed by the options."""
     # A trial or a folder knows its images and its settings. Other variants know neither.
     values = variant.train.model_dump() if variant.data is not None else {"steps": 20_000}
+    if "patch_stages" in changed and "patch_size" not in changed:
+        values.pop("patch_size", None)  # the largest size of the new stages
     values |= {n: value for n, value in changed.items() if n in TrainSettings.model_fields}
     if steps is not None:
         values["steps"] = steps

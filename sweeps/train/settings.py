@@ -242,6 +242,9 @@ class TrainSettings(BaseModel):
             raise ValueError(
                 f"the values of until must increase and end at 1, which the last stage may leave out, got {ends}"
             )
+        steps = info.data.get("steps")
+        if steps is not None and len({0, *(round(end * steps) for end in ends)}) <= len(ends):
+            raise ValueError(f"each stage must last at least one of {steps:,} steps, got {ends}")
         largest = max(stage.size for stage in stages)
         if info.data.get("patch_size", largest) != largest:
             raise ValueError(

@@ -12,6 +12,25 @@ def test_a_setting_of_the_training_that_cannot_be(tmp_path: Path) -> None:
     assert "--set learning_rate: Input should be greater than 0, got -1" in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["degradation={jpg: 60}"], "--set degradation.jpg: no such key; did you mean jpeg?"),
+        (["distill={teacher: {weight: t.pt}}"], "--set distill.teacher.weight: no such key; did"),
+        (
+            ["patch_stages=[{sise: 8}]"],
+            "--set patch_stages.0.sise: no such key; did you mean size?",
+        ),
+        (["quantize=int8", "precision=bfloat16"], "--set: precision must be float32 or auto"),
+    ],
+)
+def test_a_mistake_inside_a_setting_names_its_whole_path(
+    tmp_path: Path, changes: list[str], told: str
+) -> None:
+    options = [word for change in changes for word in ("--set", change)]
+    assert told in mistake("train", "slwsr", *options, "-o", tmp_path / "x")
+
+
 def test_a_setting_that_is_no_yaml_is_one_line(tmp_path: Path) -> None:
     message = mistake("train", "slwsr", "--set", "schedule=[", "-o", tmp_path / "x")
     assert "--set schedule=[: '[' is not a value" in message

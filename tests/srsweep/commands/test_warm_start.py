@@ -60,8 +60,10 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (("--from", "nothing"), "--from: nothing: must be a network"),
-        (("--from", "edsr"), "--from: --weights: must name a checkpoint"),
+        (("--from", "nothing.pt"), "--from: must be a trial (SWEEP#NUMBER), an output folder of"),
+        (("--from", "noise"), "of `srsweep train` or a file of weights, got 'noise'"),
+        (("--from", "edsr"), "of `srsweep train` or a file of weights, got 'edsr'"),
+        (("--teacher", "edsr"), "--teacher: must be a trial (SWEEP#NUMBER), an output folder of"),
         (
             ("--from", "w.pt", "--set", "warm_start=v.pt"),
             "--set warm_start: is given by --from too",
@@ -89,3 +91,10 @@ def test_a_folder_is_the_teacher_of_another_training(words: list[object]) -> Non
     assert "train.distill.teacher: " in said
     assert "at x2, not of edsr n_feats=4 n_blocks=1 at x3" in said
     assert not Path("x3").exists()
+
+
+def test_a_training_with_other_patch_stages_takes_their_largest_size(words: list[object]) -> None:
+    succeed("train", *EDSR, "--scale", 2, *words, "-o", "one")
+    stages = "patch_stages=[{until: 0.5, size: 4}, {size: 6}]"
+    succeed("train", "one", "--steps", 2, "--set", stages, "-o", "two")
+    assert json.loads(Path("two/variant.json").read_text())["train"]["patch_size"] == 6

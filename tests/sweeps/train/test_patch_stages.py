@@ -47,6 +47,11 @@ def test_the_stored_form_of_stages_is_read_back() -> None:
         ({"patch_stages": [{"until": 1}]}, "Field required", 3),
         ({"patch_stages": 8}, "valid tuple", 1),
         (
+            {"patch_stages": [{"size": 4, "until": 0.01}, {"size": 8}], "steps": 20},
+            r"each stage must last at least one of 20 steps, got \[0\.01, 1\.0\]",
+            1,
+        ),
+        (
             {"patch_stages": [{"size": 4}], "patch_size": 8},
             "patch_size must be their largest size, 4, or be left out, got 8",
             1,
