@@ -13,7 +13,7 @@ from searchspace.cost import costs
 from searchspace.errors import UserError
 from srsweep.advice import advised
 from srsweep.errors import say
-from srsweep.latency_anew import latency_under
+from srsweep.latency_anew import KEY, latency_under
 from srsweep.options import DATABASE, RealRange, locate, print_table, tabular
 from sweeps.measure.ntire import CHALLENGES, Use, scores
 from sweeps.search.gates import least_of
@@ -90,11 +90,7 @@ def ntire(  # noqa: PLR0913 - one parameter an option
         own = least_of(common_gates(load_gates(url, sweeps).values()))
         gate = own.get("psnr_rgb", GATE)
     frame = variants(load_trials(url, sweeps))
-    column = cost_name(cost_names(frame), latency)
-    if frame.empty or frame[column].isna().all():
-        first = f"{sweeps[0]}#0" if frame.empty else str(frame["reference"].iloc[0])
-        wanted = advised("latency", first, storage=url)
-        raise UserError(f"{sweeps[0]}: no complete trial has this latency; `{wanted}` measures it")
+    column = _column(frame, latency, sweeps, url)
     scale = int(frame["scale"].iloc[0])
     known = costs(challenge.baseline, scale)
     measured = latency_under(column, challenge.baseline.network(scale), "ntire")
@@ -115,3 +111,24 @@ def ntire(  # noqa: PLR0913 - one parameter an option
         )
     if measured.doubt:
         click.echo(f"unreliable: the latency of the baseline: {measured.doubt}", err=True)
+
+
+def _column(frame: pd.DataFrame, latency: str, sweeps: list[str], url: str) -> str:
+    """Returns the column of the latency in torch that `latency` means.
+
+    Only a latency in torch can be measured for the baseline too. Raises UserError if no complete trial has one, or if
+    `latency` fits none or several.
+    """
+    timed = [
+        each for each in cost_names(frame) if KEY.fullmatch(each) and frame[each].notna().any()
+    ]
+    if not timed:
+        first = f"{sweeps[0]}#0" if frame.empty else str(frame["reference"].iloc[0])
+        wanted = advised("latency", first, storage=url)
+        raise UserError(
+            f"{sweeps[0]}: no complete trial has a latency in torch, which the baseline needs too; `{wanted}` measures one"
+        )
+    try:
+        return cost_name(timed, latency)
+    except UserError as error:
+        raise UserError(f"--latency: {error}") from None

@@ -10,6 +10,8 @@ from tests.srsweep.calls import mistake, succeed
 from tests.srsweep.commands.test_latency import Measured, measured  # noqa: F401 - a fixture
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
+RECORDED = f"sqlite:///{Path(__file__).parents[3] / 'results.db'}"
+
 
 def test_the_score_compares_with_a_baseline_that_is_measured_now(
     tmp_path: Path,
@@ -48,7 +50,15 @@ def test_a_sweep_without_latencies_is_told(tmp_path: Path) -> None:
         tmp_path, search={"sampler": "random", "trials": 1}, train=SMALL["train"] | {"steps": 2}
     )
     succeed("run", file)
-    assert "no such latency was measured" in mistake("ntire", file)
+    assert "no complete trial has a latency in torch" in mistake("ntire", file)
+
+
+def test_latencies_of_other_sweeps_and_runtimes_do_not_count() -> None:
+    """The recorded database has onnxruntime's latencies of another sweep."""
+    for sweep in ("recent-x4-100k", "families-x4-int8"):
+        said = mistake("ntire", sweep, "--db", RECORDED)
+        assert f"{sweep}: no complete trial has a latency in torch" in said
+        assert f"latency '{sweep}#" in said
 
 
 def test_the_challenges_own_table_is_printed_with_its_scores() -> None:
