@@ -148,6 +148,22 @@ def test_expected_gpu_hours_follow_from_the_stated_assumptions(path: Path) -> No
     assert float(stated[1].replace(",", "")) == pytest.approx(gpu_hours(config), rel=0.06)
 
 
+def test_the_sweep_for_a_phone_trains_a_part_of_its_space_in_the_time_it_says() -> None:
+    """The sampler can choose only if it may leave most networks out."""
+    path = ROOT / "configs/phone-2026-x4.yaml"
+    config = read_config(path)
+    assert config.search.trials < len(list(config.space.architectures)) / 3
+    stated = re.search(
+        r"they are (\d+) trainings of 200,000 steps: (\d+) hours on one GPU", top(path)
+    )
+    assert stated is not None
+    trainings = config.search.trials * config.seeds
+    assert int(stated[1]) == trainings
+    # Networks within the budget are so small that no step takes longer than the shortest.
+    seconds = trainings * config.train.steps * LEAST_STEP
+    assert float(stated[2]) == pytest.approx(seconds / 3600, rel=0.06)
+
+
 @each_paper
 def test_a_grid_has_as_many_trials_as_architectures(path: Path) -> None:
     config = read_config(path)
