@@ -68,6 +68,47 @@ def test_weights_of_a_wider_network_are_refused_in_one_line(tmp_path: Path, stat
     assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", ["plain", "repvgg", "ecb", "rrrb"])
+@pytest.mark.parametrize("stored_kind", ["plain", "ecb", "rrrb"])
+def test_each_kind_of_block_starts_with_the_kernels_of_each_other(
+    tmp_path: Path, stored_kind: str, kind: str
+) -> None:
+    path = tmp_path / "weights.pt"
+    source = stored(path, 2, stated=True, block=stored_kind).eval()
+    network = built(2, 2, block=kind).eval()
+    image = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted, before = source(image), network(image)
+        started = warm_start(network, path)
+        assert not torch.allclose(before, wanted, atol=1e-2)
+        torch.testing.assert_close(network(image), wanted, rtol=1e-4, atol=1e-4)
+    assert ("convolutions are of another kind in the file" in str(started)) == (kind != stored_kind)
+    assert "not used" not in str(started)
+
+
+def test_a_block_with_an_identity_starts_as_one_without(tmp_path: Path) -> None:
+    """Their tensors have the same names and shapes, and give different kernels."""
+    path, knobs = tmp_path / "w.pt", {"n_feats": 4, "n_blocks": 2, "colours": 3}
+    made = [architecture("ecbsr", knobs | {"block": b}).network(2) for b in ("ecb", "ecb_identity")]
+    variant = {"family": "ecbsr", "knobs": knobs, "scale": 2}
+    state = {"network": made[0].state_dict(), "step": 2, "history": [], "variant": variant}
+    write_state(state, path)
+    warm_start(made[1], path)
+    with torch.no_grad():
+        image = torch.rand(1, 3, 6, 5)
+        torch.testing.assert_close(made[1](image), made[0](image), rtol=1e-4, atol=1e-4)
+
+
+def test_tensors_of_the_file_without_a_place_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    stored(path, 2, stated=True, n_blocks=2)
+    said = str(warm_start(built(2, 2), path))
+    assert said.endswith(
+        "; not used: blocks.1.body.0.weight, blocks.1.body.0.bias, blocks.1.body.2.weight and 1 more of the file"
+    )
+    assert "not used" not in str(warm_start(built(4, 2, n_blocks=2), path))
+
+
 def test_a_warm_start_leaves_the_random_numbers_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     stored(path, 2, stated=True)
