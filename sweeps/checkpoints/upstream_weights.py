@@ -112,8 +112,8 @@ def _load_known(
     try:
         filled = _filled(network, _named(stored, code, built))
     except Misfit as fault:
-        other = _published_fit([stored], built)
-        instead = "" if other is None else f"; {THEIRS.format(other.label)}"
+        other = _fitting([stored], built)
+        instead = "" if other is None else f"; {THEIRS.format(other)}"
         raise UserError(
             f"{path}: weights must fit the network by name, and the names are those of {code.name}, but {fault}{instead}"
         ) from None
@@ -131,8 +131,8 @@ def _load_by_order(
 ) -> Loaded:
     own = network.state_dict()
     faults = []
-    other = None if built is None else _published_fit(candidates, built)
-    instead = "" if other is None else f"; {THEIRS.format(other.label)}"
+    other = None if built is None else _fitting(candidates, built)
+    instead = "" if other is None else f"; {THEIRS.format(other)}"
     for branch in _branches(candidates[0]) if candidates else [{}]:
         try:
             filled = _filled(network, branch)
@@ -147,7 +147,7 @@ def _load_by_order(
                 "the published one"
             )
             if other is not None:
-                unknown = THEIRS.format(other.label)
+                unknown = THEIRS.format(other)
             notes = (unknown, *(unseen(built) if built is not None else ()))
             return Loaded(file=path.name, own=False, verified=False, how=how, notes=notes)
     raise UserError(
@@ -155,23 +155,25 @@ def _load_by_order(
     ) from None
 
 
-def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Architecture | None:
-    """Returns the published network, other than the built one, whose tensors a public code names and shapes like these.
+def _fitting(candidates: list[dict[str, Tensor]], built: Built) -> str | None:
+    """Returns the label of another network whose tensors a public code names and shapes like these. None if there is none.
 
-    Returns None if there is none.
+    Tries the published networks at the scale of the built one, then the built one at other scales.
     """
     family = built.architecture.family
-    for row in family.published if family.codes else ():
-        other = Architecture(family=family, spec=row.spec)
-        if other == built.architecture:
+    rows = (Architecture(family=family, spec=row.spec) for row in family.published)
+    others = [Built(architecture=other, scale=built.scale) for other in rows]
+    others += [Built(architecture=built.architecture, scale=scale) for scale in family.scales]
+    for of in others if family.codes else ():
+        if of == built:
             continue
         with torch.device("meta"), Unfilled():
-            network = other.network(built.scale)
-        of = Built(architecture=other, scale=built.scale)
+            network = of.architecture.network(of.scale)
         for stored in candidates:
             found = _code_of(network, stored, of)
             if found is not None and _fits(network, found[1], found[0], of):
-                return other
+                label = of.architecture.label
+                return label if of.scale == built.scale else f"{label} at x{of.scale}"
     return None
 
 

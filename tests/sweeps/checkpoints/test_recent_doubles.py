@@ -98,3 +98,11 @@ def test_a_file_of_another_published_network_names_its_knobs(
     with pytest.raises(UserError) as caught:
         loaded(tmp_path, upstream().state_dict(), family, {}, 4)
     assert str(caught.value).endswith(f"; the names and shapes in the file are those of {label}")
+
+
+def test_a_file_for_another_scale_names_that_scale(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        loaded(tmp_path, rlfn(48, 48, 6, 2).state_dict(), "rlfn", {"n_feats": 48}, 4)
+    assert str(caught.value).endswith(
+        "; the names and shapes in the file are those of rlfn n_feats=48 at x2"
+    )
