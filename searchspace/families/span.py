@@ -284,6 +284,7 @@ V2 = SpanSpec(
     upsampler="separable",
 )
 """The network SPANV2 of NTIRE 2026."""
+FACTS = "SPAN (docs/facts.md 11)"
 NTIRE_2026 = "NTIRE 2026 efficient SR, results.txt (Amazingren/NTIRE2026_ESR)"
 FAMILY = Family(
     name="span",
@@ -324,12 +325,10 @@ FAMILY = Family(
             caveat="the printed Mult-Adds lack the last four blocks (114,688 weights at 65,536 pixels), whose operator of "
             "its own the counting tool cannot trace; the parameters agree",
         ),
-        Published(
-            name="SPAN-S",
-            spec=SpanSpec(n_feats=48),
-            scale=4,
-            params="426K",
-            source="SPAN (docs/facts.md 11)",
+        Published(name="SPAN-S", spec=SpanSpec(n_feats=48), scale=4, params="426K", source=FACTS),
+        *(
+            Published(name="SPAN-52", spec=SpanSpec(n_feats=52), scale=scale, source=FACTS)
+            for scale in (2, 4)
         ),
     ),
     upstream_range=255.0,
