@@ -114,6 +114,27 @@ def test_recorded_rows_of_the_results_page_are_those_of_the_database() -> None:
     assert set(found) <= costs
 
 
+@pytest.mark.parametrize(
+    ("sweep", "column"), [("recent-x4-100k-2000-steps", 4), ("recent-x4-100k", 5)]
+)
+def test_the_table_of_families_has_every_network_of_the_recorded_sweep(
+    sweep: str, column: int
+) -> None:
+    frame = load_trials(f"sqlite:///{ROOT / 'results.db'}", [sweep])
+    assert (frame["state"] == "complete").all()
+    recorded = []
+    for _, seeds in frame.groupby("label"):
+        assert len(seeds) == 3
+        scores, first = seeds["psnr_y"], seeds.iloc[0]
+        cost = (f"{first.params / 1e3:.1f}K", f"{first.multadds / 1e9:.2f}G")
+        recorded.append((*cost, f"{scores.mean():.2f} ± {scores.std():.2f}"))
+    page = text("docs/results.md")
+    lines = re.findall(r"^\| (.+ \| \d{4} \| .+|MSSN.+ \| - \| .+) \|$", page, re.MULTILINE)
+    rows = [line.split(" | ") for line in lines]
+    shown = [(*row[2:4], row[column]) for row in rows if row[column] != "-"]
+    assert sorted(shown) == sorted(recorded)
+
+
 def test_shares_of_steps_on_the_search_page_are_those_of_the_benchmark() -> None:
     with (ROOT / "benchmarks/search/results/summary.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["contender"] == "pareto"]
