@@ -43,6 +43,7 @@ def write(job: Job, path: Path) -> None:
             str(whole), str(prepared), skip_symbolic_shape=True, skip_optimization=kept
         )
         ranges = learnt_ranges(prepared, job)
+        unshare(prepared)
         quantization.quantize_static(
             str(prepared),
             str(path),
@@ -95,6 +96,30 @@ def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
         ]
         for name, grid in found.items()
     }
+
+
+def unshare(path: Path) -> None:
+    """Gives each operator of the file `path` constants of its own.
+
+    A recursive network, such as DRRN, runs one convolution several times. With the exact sums that `onnx.load` asks for,
+    onnxruntime replaces the signed weights of each convolution by unsigned ones on x86 processors without VNNI. It
+    rejects a file in which two convolutions share their weights.
+    """
+    import onnx as onnx_file
+
+    model = onnx_file.load(str(path))
+    constants = {each.name: each for each in model.graph.initializer}
+    used: dict[str, int] = {}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name not in constants:
+                continue
+            used[name] = used.get(name, 0) + 1
+            if used[name] > 1:
+                copied = model.graph.initializer.add()
+                copied.CopyFrom(constants[name])
+                copied.name = node.input[place] = f"{name}.{used[name]}"
+    onnx_file.save(model, str(path))
 
 
 def _same_weights(job: Job) -> dict[str, str]:

@@ -85,6 +85,31 @@ def test_torch_export_runs_at_other_sizes(tmp_path: Path) -> None:
         assert difference(network, run, cut(noise(*size), size)) <= 1e-5
 
 
+@pytest.mark.parametrize(
+    ("family", "knobs"),
+    [
+        ("drrn", {"n_feats": 4, "recursions": 2}),
+        ("memnet", {"n_feats": 4, "n_blocks": 1, "n_recursions": 2}),
+    ],
+)
+def test_the_int8_file_of_a_recursive_network_runs(
+    family: str, knobs: dict[str, Any], tmp_path: Path
+) -> None:
+    chosen = architecture(family, knobs)
+    torch.manual_seed(0)
+    network = chosen.network(2).eval()
+    path = tmp_path / "network.onnx"
+    run = exported(TARGETS["int8"], chosen, network, path)
+    low_res = cut(noise(24, 24), (24, 24))
+    with torch.no_grad():
+        expected = network(torch.from_numpy(low_res)).numpy()
+    assert np.abs(run(low_res) - expected).mean() < 0.1 * expected.std()
+    # A processor with VNNI would also run a file with shared weights.
+    graph = onnx.load(path).graph
+    weights = [node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"]
+    assert len(set(weights)) == len(weights)
+
+
 Trained = tuple[Architecture, nn.Module]
 ORIGIN = Origin(weights="none.pt", training="nothing", validation="3 images", bicubic=99.0)
 
