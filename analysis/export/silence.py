@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from analysis.export.target import quiet
@@ -26,7 +26,9 @@ def silent() -> Iterator[None]:
         with quiet(), Path(os.devnull).open("w") as nowhere:
             for number, _ in kept:
                 os.dup2(nowhere.fileno(), number)
-            yield
+            # A notebook replaces sys.stdout by an object that does not write to the file descriptor.
+            with redirect_stdout(nowhere), redirect_stderr(nowhere):
+                yield
     finally:
         for number, copy in kept:
             os.dup2(copy, number)
