@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.choose.select import below_bicubic
+from analysis.export.how_to_run import Tensor, described, tensors_of
 from analysis.export.target import Target
 from analysis.export.verify import Verdict
 from analysis.tables import as_markdown, heading
@@ -51,15 +52,20 @@ def card(
 ) -> dict[str, Any]:
     """Returns the content of the model card of the exported `file`, in JSON types."""
     latency = verdict.latency
+    source, result = tensors_of(target, file)
     return {
         "file": file.name,
         "format": target.description,
+        "runtime": target.runtime,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "bytes": verdict.bytes,
-        "input": f"low_res: float32 (1, 3, H, W), RGB in [0, 1], {_sizes(verdict)}",
+        "input": f"{_tensor(source, '(1, 3, H, W)')}, {_sizes(verdict)}",
+        "input_tensor": asdict(source),
+        "fixed_input": verdict.fixed,
         "smallest_input": verdict.smallest,
         "largest_input": verdict.largest,
-        "output": f"super_res: float32 (1, 3, {scale}H, {scale}W), RGB; clip it to [0, 1]",
+        "output": f"{_tensor(result, f'(1, 3, {scale}H, {scale}W)')}; clip it to [0, 1]",
+        "output_tensor": asdict(result),
         "scale": scale,
         "family": architecture.family.name,
         "label": architecture.label,
@@ -90,6 +96,16 @@ def card(
         "versions": _versions(target),
         "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
+
+
+def _tensor(tensor: Tensor, shape: str) -> str:
+    """Returns a phrase about a tensor of colours: its name, number format, shape, and the meaning of its values."""
+    name = f"{tensor.name}: " if tensor.name else ""
+    meaning = "in [0, 1]"
+    if tensor.step:
+        sign = "-" if tensor.zero > 0 else "+"
+        meaning = f"in [0, 1] = (value {sign} {abs(tensor.zero)}) * {tensor.step:.9g}"
+    return f"{name}{tensor.dtype} {shape}, RGB {meaning}"
 
 
 def _sizes(verdict: Verdict) -> str:
@@ -138,6 +154,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         "",
         as_markdown(content["licence"]),
         "",
+        *described(content),
         f"SHA-256 `{content['sha256']}`. Exported on {content['made_at']} with "
         + ", ".join(f"{name} {number}" for name, number in content["versions"].items())
         + ".",

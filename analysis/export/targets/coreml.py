@@ -34,7 +34,8 @@ def write(job: Job, path: Path) -> None:
         module = without_aliases(program.module(check_guards=False))
         model = ct.convert(
             torch.jit.trace(module, example),
-            inputs=[ct.TensorType(name=INPUT, shape=example.shape)],
+            # Without dtype, the input would be float16, which Swift has only on some processors.
+            inputs=[ct.TensorType(name=INPUT, shape=example.shape, dtype=np.float32)],
             outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
             minimum_deployment_target=ct.target.iOS17,
             compute_precision=ct.precision.FLOAT16,
@@ -45,7 +46,8 @@ def write(job: Job, path: Path) -> None:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[str]:
+def unpacked(path: Path) -> Iterator[str]:
+    """Yields the path of the .mlpackage in the file, which is deleted afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(path, folder, "zip")
         yield f"{folder}/network.mlpackage"
@@ -55,7 +57,7 @@ def fault(path: Path, network_input: tuple[int, ...], network_output: tuple[int,
     """Returns what is wrong with the structure of the file; '' if it is an ML program with these shapes."""
     import coremltools as ct
 
-    with silent(), _unpacked(path) as package:
+    with silent(), unpacked(path) as package:
         model = ct.models.MLModel(package, skip_model_load=True)
         spec: Any = model.get_spec()
         kind = spec.WhichOneof("Type")
@@ -79,7 +81,7 @@ def input_size(path: Path) -> tuple[int, int]:
     """Returns the (height, width) of the images that the file accepts."""
     import coremltools as ct
 
-    with silent(), _unpacked(path) as package:
+    with silent(), unpacked(path) as package:
         spec: Any = ct.models.MLModel(package, skip_model_load=True).get_spec()
     (source,) = spec.description.input
     height, width = list(source.type.multiArrayType.shape)[2:]
@@ -90,7 +92,7 @@ def load(path: Path, threads: int) -> Run:
     """Returns a function that runs the file with Core ML, which chooses its own number of threads. Needs macOS."""
     import coremltools as ct
 
-    with _unpacked(path) as package:
+    with unpacked(path) as package:
         model = ct.models.MLModel(package)
 
     def run(low_res: NDArray[np.float32]) -> NDArray[np.float32]:

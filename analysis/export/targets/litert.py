@@ -62,6 +62,27 @@ def input_size(path: Path) -> tuple[int, int]:
     return shape[2], shape[3]
 
 
+def tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns name, dtype, and quantisation (`step`, `zero`) of the file's input and output.
+
+    A colour is (value - zero) * step. The step of a tensor in floating point is 0.
+    """
+    with silent():
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(path))
+        ((_, signature),) = interpreter.get_signature_list().items()
+        (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (given,), (made,) = signature["inputs"], signature["outputs"]
+    return _tensor(given, source), _tensor(made, result)
+
+
+def _tensor(name: str, detail: dict[str, Any]) -> dict[str, Any]:
+    step, zero = detail["quantization"]
+    kind = np.dtype(detail["dtype"]).name
+    return {"name": name, "dtype": kind, "step": float(step), "zero": int(zero)}
+
+
 def _quantised(colours: NDArray[np.float32], source: dict[str, Any]) -> NDArray[np.generic]:
     scale, zero = source["quantization"]
     kind = np.dtype(source["dtype"])

@@ -16,6 +16,7 @@ from analysis.export.images import cut
 from analysis.export.pipeline import reason
 from analysis.export.target import Job, Target
 from analysis.export.targets import TARGETS
+from analysis.export.targets.coreml import unpacked
 from analysis.export.targets.litert_int8 import widen
 from analysis.export.verify import difference
 from searchspace.layers import deployed
@@ -134,6 +135,27 @@ def test_the_command_exports_and_verifies(
     assert card["largest_input"] == (256 if lenient.bounded else None)
     assert ("H=24 and W=32 only" in card["input"]) == lenient.fixed
     assert lenient.packages[0] in card["versions"]
+    tensors = card["input_tensor"], card["output_tensor"]
+    kind = "int8" if name == "litert-int8" else "float32"
+    assert [tensor["dtype"] for tensor in tensors] == [kind] * 2
+    assert [bool(tensor["step"]) for tensor in tensors] == [kind == "int8"] * 2
+    assert f"{kind} (1, 3, H, W), RGB in [0, 1]" in card["input"]
+    assert ("```kotlin" in text, "```swift" in text) == (name != "coreml", name != "mnn")
+
+
+@pytest.mark.slow
+def test_core_ml_takes_and_returns_float32_as_the_card_says(tmp_path: Path) -> None:
+    installed("coreml")
+    import coremltools as ct
+
+    target = TARGETS["coreml"]
+    path = tmp_path / target.file_name("network", SIZE)
+    network = deployed(trained_a_little(small("edsr", n_feats=8)))
+    target.write(Job(network=network, calibration=[], size=SIZE), path)
+    with unpacked(path) as package:
+        stated = ct.models.MLModel(package, skip_model_load=True).get_spec().description
+    kinds = [each.type.multiArrayType.dataType for each in (*stated.input, *stated.output)]
+    assert kinds == [ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32] * 2
 
 
 def test_the_range_of_dead_units_gets_a_width() -> None:
