@@ -10,7 +10,17 @@ from analysis.device import adb
 from analysis.device.here import time_here
 from analysis.device.programs import PROGRAMS
 from analysis.device.results import Result, Results, as_csv, read_results, words_of
-from analysis.device.script import RESULTS, RUNS, SCRIPT, WRONG, Kit, files_of, image_size, prepare
+from analysis.device.script import (
+    RESULTS,
+    RUNS,
+    SCRIPT,
+    WRONG,
+    Kit,
+    build_in,
+    files_of,
+    image_size,
+    prepare,
+)
 from searchspace.errors import UserError
 from srsweep.errors import RunFailed, say
 from srsweep.options import REPLACE, SIZE, THREADS, ExpandedPath, check_new, size_of
@@ -253,7 +263,8 @@ def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tu
     The name is '' if the results do not come from a connected device.
     """
     if here or local:
-        return read_results(folder / (RESULTS_HERE if here else RESULTS)), ""
+        own = None if here else build_in(folder)
+        return read_results(folder / (RESULTS_HERE if here else RESULTS), own), ""
     found = _connected(serial)
     with tempfile.TemporaryDirectory() as aside:
         try:
@@ -263,7 +274,7 @@ def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tu
             raise RunFailed(
                 f"{found.serial}: {error}; call `srsweep device push` and `srsweep device run` first"
             ) from None
-        return read_results(Path(aside) / RESULTS), model
+        return read_results(Path(aside) / RESULTS, build_in(folder)), model
 
 
 def _counted(results: list[Result]) -> str:

@@ -40,6 +40,8 @@ class Result:
     """Name of the device. '' if the result does not name it."""
     runtime: str = ""
     """Name and version of the runtime. '' if the result does not name them."""
+    build: str = ""
+    """Digits that differ between builds of the program. '' if they are unknown."""
     doubt: str = ""
     """Why the latency is unreliable. '' if it is reliable, or if the program does not report its reliability."""
 
@@ -53,14 +55,21 @@ class Results:
     """One line for each file that was not timed, with the reason."""
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, build: str | None = None) -> Results:
     """Returns the results in `folder`, the folder `results` that `run.sh` wrote.
+
+    If `build` is given, a result of another build of the program counts as a fault, because it would get the name of a
+    runtime that did not measure it.
 
     Raises UserError if the folder holds no result at all, neither a time nor a failure.
     """
     read, faults = [], []
     for path in sorted(folder.glob("*/*.txt")):
         found = _read(path)
+        if isinstance(found, Result) and build is not None and found.build != build:
+            found = (
+                "was timed with another build of the program; `srsweep device run` times it again"
+            )
         if isinstance(found, Result):
             read.append(found)
         else:
@@ -89,7 +98,7 @@ def _read(path: Path) -> Result | str:
             threads=int(stated["threads"]),
             size=str(stated["size"]),
             times=times,
-            **{name: str(stated.get(name, "")) for name in ("device", "runtime", "doubt")},
+            **{name: str(stated.get(name, "")) for name in ("device", "runtime", "build", "doubt")},
         )
     except (ValueError, TypeError, KeyError, AssertionError):
         return "its result was not written by run.sh, or was changed"

@@ -6,6 +6,7 @@ partial result.
 """
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from analysis.device.results import FAILED
 from analysis.export.files import named, target_of
 from searchspace.cost import low_res_size
 from searchspace.errors import UserError
-from sweeps.files import write_text, written_beside
+from sweeps.files import digest_of, digest_of_file, write_text, written_beside
 
 SCRIPT = "run.sh"
 RESULTS = "results"
@@ -27,19 +28,24 @@ RUNS = 50
 CANNOT_WRITE, WRONG = 3, 64
 """Exit codes of the script for two failures: a result cannot be written, and the arguments are wrong."""
 
+BUILD = re.compile(r'"build": "(\w*)"')
+"""Matches the build of the program in a script, where no backslash precedes the quotes."""
+
 MADE = "Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]"
 """Words by which srsweep recognises its own scripts."""
 
 TEXT = """\
 #!/bin/sh
 # Times each file with {name}. Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]
-# DELEGATE: {delegates}. Without the word again, a file with a result is not timed again.
+# DELEGATE: {delegates}. Without the word again, a file with a result of this build of {name} is not timed again.
 # Then bring the folder {results} back, and call: srsweep device pull FOLDER
 cd "$(dirname "$0")" || exit {cannot_write}
 delegate=${{1:-{default}}} threads=${{2:-1}} runs=${{3:-{runs}}} again=$4 width={width} height={height}
-case $threads$runs in
-*[!0-9]*) echo "srsweep: threads and runs must be whole numbers" >&2; exit {wrong} ;;
-esac
+for number in "$threads" "$runs"; do
+    case $number in
+    0* | *[!0-9]*) echo "srsweep: threads and runs must be whole numbers from 1" >&2; exit {wrong} ;;
+    esac
+done
 case $delegate in
 {cases}
 *) echo "srsweep: the delegate must be one of {delegates}" >&2; exit {wrong} ;;
@@ -57,7 +63,7 @@ number=0 failed=0
 for file in {files}; do
     number=$((number + 1))
     out=$folder/$file.txt
-    if [ -f "$out" ] && [ -z "$again" ]; then
+    if [ -z "$again" ] && grep -q '{build}' "$out" 2>/dev/null; then
         echo "srsweep $number/{total} $file: timed before"
         continue
     fi
@@ -94,6 +100,8 @@ class Kit:
     """Names of the program and its libraries in the folder. Empty if the device has the program in its PATH."""
     size: tuple[int, int]
     """Height and width of the image."""
+    build: str
+    """Digits that differ between builds of the program and its libraries. '' if the device has the program."""
 
     @property
     def contents(self) -> list[Path]:
@@ -127,7 +135,15 @@ def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None
             with written_beside(folder / name) as copy:
                 shutil.copyfile(path, copy)
         (folder / name).chmod(0o755)
-    kit = Kit(folder=folder, program=program, files=files, own=tuple(own), size=size)
+    build = digest_of("".join(map(digest_of_file, (folder / name for name in own))).encode())[:8]
+    kit = Kit(
+        folder=folder,
+        program=program,
+        files=files,
+        own=tuple(own),
+        size=size,
+        build=build if own else "",
+    )
     write_text(folder / SCRIPT, script(kit), mode=0o777)
     return kit
 
@@ -183,7 +199,12 @@ def script(kit: Kit) -> str:
     """Returns the text of the script that times the files of `kit`."""
     program = kit.program
     height, width = kit.size
-    conditions = {"program": program.name, "size": f"{width}x{height}", "delegate": "$delegate"}
+    conditions = {
+        "program": program.name,
+        "build": kit.build,
+        "size": f"{width}x{height}",
+        "delegate": "$delegate",
+    }
     written = json.dumps(conditions)[:-1] + ', "threads": $threads}'
     return TEXT.format(
         name=program.name,
@@ -195,6 +216,7 @@ def script(kit: Kit) -> str:
         total=len(kit.files),
         chmod=f"chmod +x ./{program.name} 2>/dev/null" if kit.own else "",
         conditions=written.replace('"', '\\"'),
+        build=f'"build": "{kit.build}"',
         mark="srsweep ",
         failed=FAILED,
         results=RESULTS,
@@ -204,6 +226,16 @@ def script(kit: Kit) -> str:
         cannot_write=CANNOT_WRITE,
         wrong=WRONG,
     )
+
+
+def build_in(folder: Path) -> str | None:
+    """Returns the build of the program that the script in `folder` calls. None if there is no script with a build."""
+    try:
+        text = (folder / SCRIPT).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = BUILD.search(text)
+    return found[1] if found else None
 
 
 def _call(kit: Kit) -> str:

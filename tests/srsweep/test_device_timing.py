@@ -15,12 +15,12 @@ from tests.srsweep.calls import mistake, succeed
 FILES = ("slwsr-d0af09ba_x4_320x180_int8.tflite", "slwsr-e1af09bb_x4_320x180_int8.tflite")
 BENCHMARK = """#!/bin/sh
 echo "INFO: count=5 first=90000 curr=30 min=30 max=90000 avg=80000 std=2"
-case "$*" in *{broken}*) echo "ERROR: Failed to apply delegate."; exit 1 ;; esac
+case "$*" in *${BROKEN:-nothing}*) echo "ERROR: Failed to apply delegate."; exit 1 ;; esac
 echo "INFO: Running benchmark for at least 50 iterations"
 echo "INFO: count=50 first=14900 curr=1 min=14001 max=15000 avg=1.46e+04 std=3 p5=14100 median=14570 p95=14900"
 echo "INFO: Inference timings in us: Init: 5579, First inference: 13, Warmup (avg): 13, Inference (avg): 14600"
 """
-"""A program that prints what LiteRT's benchmark_model prints, and that fails on files with {broken} in their name."""
+"""A program that prints what LiteRT's benchmark_model prints, and that fails on files with $BROKEN in their name."""
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def bench(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in FILES:
         (folder / name).write_text(name)
-    program(tmp_path, "nothing")
+    program(tmp_path)
     return folder
 
 
-def program(tmp_path: Path, broken: str) -> Path:
+def program(tmp_path: Path, text: str = BENCHMARK) -> Path:
     path = tmp_path / "android_aarch64_benchmark_model"
-    path.write_text(BENCHMARK.replace("{broken}", broken))
+    path.write_text(text)
     return path
 
 
@@ -66,7 +66,8 @@ def test_files_are_timed_on_a_device_and_their_latencies_become_a_table(
     adb: pytest.MonkeyPatch, bench: Path, tmp_path: Path
 ) -> None:
     """The first file fails at first. The second is not timed again when the command is repeated."""
-    pushed = program(tmp_path, "d0af09ba")
+    adb.setenv("BROKEN", "d0af09ba")
+    pushed = program(tmp_path)
     assert "0A1B: copied 2 files" in succeed("device", "push", bench, "--program", pushed).stdout
     call = ("device", "run", bench, "--delegate", "gpu", "--threads", 4)
     failed = succeed(*call, code=1)
@@ -79,7 +80,8 @@ def test_files_are_timed_on_a_device_and_their_latencies_become_a_table(
     )
     assert [row["file"] for row in rows(partial)] == [FILES[1]]
 
-    succeed("device", "push", bench, "--program", program(tmp_path, "nothing"))
+    adb.delenv("BROKEN")
+    succeed("device", "push", bench, "--program", pushed)
     assert f"2/2 {FILES[1]}: timed before" in succeed(*call).stdout
     succeed("device", "pull", bench, "--runtime", "LiteRT 2.3")
     table = rows(bench / "latencies.csv")
@@ -102,25 +104,53 @@ def test_files_are_timed_on_a_device_and_their_latencies_become_a_table(
 def test_a_run_that_dies_midway_goes_on_with_the_file_that_it_lost(
     adb: pytest.MonkeyPatch, bench: Path, tmp_path: Path
 ) -> None:
-    deadly = program(tmp_path, "e1af09bb")
-    deadly.write_text(deadly.read_text().replace("exit 1", "kill -9 $PPID"))
+    deadly = program(tmp_path, BENCHMARK.replace("exit 1", "kill -9 $PPID"))
+    adb.setenv("BROKEN", "e1af09bb")
     succeed("device", "push", bench, "--program", deadly)
     assert "the same command continues" in succeed("device", "run", bench, code=1).stderr
-    succeed("device", "push", bench, "--program", program(tmp_path, "nothing"))
+    adb.delenv("BROKEN")
     done = succeed("device", "run", bench).stdout
     assert f"1/2 {FILES[0]}: timed before" in done
     assert f"2/2 {FILES[1]}: timed" in done
     assert f"1/2 {FILES[0]}: timed\n" in succeed("device", "run", bench, "--again").stdout
 
 
+def test_another_build_of_the_program_times_all_files_again(
+    adb: pytest.MonkeyPatch, bench: Path, tmp_path: Path
+) -> None:
+    """Otherwise, times of an older runtime would get the name of the newer one."""
+    succeed("device", "push", bench, "--program", program(tmp_path))
+    succeed("device", "run", bench)
+    faster = program(tmp_path, BENCHMARK.replace("median=14570", "median=9000"))
+    adb.setenv("BROKEN", "e1af09bb")
+    succeed("device", "push", bench, "--program", faster)
+    done = succeed("device", "run", bench, code=1).stdout
+    assert f"1/2 {FILES[0]}: timed\n" in done
+    pulled = succeed("device", "pull", bench, "--runtime", "LiteRT 2.4")
+    assert f"{FILES[1]}: was timed with another build of the program" in pulled.stderr
+    assert [(row["file"], row["latency_ms"]) for row in rows(bench / "latencies.csv")] == [
+        (FILES[0], "9")
+    ]
+
+
+@pytest.mark.parametrize("words", [("gpu", "0"), ("gpu", "04"), ("gpu", "4", "0"), ("gpu", "-1")])
+def test_the_script_refuses_numbers_that_would_make_no_result(
+    no_adb: None, bench: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    succeed("device", "push", bench, "--program", program(tmp_path))
+    ran = subprocess.run(["sh", str(bench / "run.sh"), *words], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (64, "")
+    assert ran.stderr == "srsweep: threads and runs must be whole numbers from 1\n"
+
+
 def test_a_person_copies_the_folder_where_there_is_no_adb(
     no_adb: None, bench: Path, tmp_path: Path
 ) -> None:
-    told = succeed("device", "push", bench, "--program", program(tmp_path, "nothing")).stdout
+    told = succeed("device", "push", bench, "--program", program(tmp_path)).stdout
     assert "2. run there: sh run.sh DELEGATE THREADS (DELEGATE: xnnpack, gpu, nnapi, cpu)" in told
     script = (bench / "run.sh").read_text()
     (bench / "run.sh").write_text("echo mine\n")
-    words = ("device", "push", bench, "--program", program(tmp_path, "nothing"))
+    words = ("device", "push", bench, "--program", program(tmp_path))
     assert "run.sh: is not a script of srsweep; move it away" in mistake(*words)
     (bench / "run.sh").write_text(script)
     succeed(*words)
@@ -156,7 +186,7 @@ def test_a_device_that_cannot_be_used_is_one_line(
 
 def test_a_full_device_is_one_line(adb: pytest.MonkeyPatch, bench: Path, tmp_path: Path) -> None:
     adb.setenv("FAKE_DEVICES", "0A1B=full")
-    done = succeed("device", "push", bench, "--program", program(tmp_path, "x"), code=1)
+    done = succeed("device", "push", bench, "--program", program(tmp_path), code=1)
     assert "the device is full; free storage on it" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -166,7 +196,7 @@ def test_a_run_without_a_push_and_an_unknown_delegate_are_told(
 ) -> None:
     assert "device push` first" in succeed("device", "run", bench, code=1).stderr
     assert "device push` and" in succeed("device", "pull", bench, code=1).stderr
-    succeed("device", "push", bench, "--program", program(tmp_path, "x"), "-s", "0A1B")
+    succeed("device", "push", bench, "--program", program(tmp_path), "-s", "0A1B")
     done = succeed("device", "run", bench, "--delegate", "dsp; rm -rf /", code=1)
     assert "not started" in done.stderr
 
