@@ -9,7 +9,8 @@ from analysis.choose.gates import Gates, load_gates, passing, words_of
 from analysis.choose.pareto import Direction
 from analysis.choose.variants import cost_name
 from analysis.choose.words import noun_of, value_of
-from analysis.read.database import QUALITIES
+from analysis.read.columns import is_latency
+from analysis.read.database import QUALITIES, measurement
 from analysis.read.frames import load_cost_names, load_spread_names, load_sweeps
 from analysis.read.points import load_points
 from analysis.tables import front_table, heading
@@ -19,7 +20,9 @@ from searchspace.predicted import PREDICTED_LATENCY
 from srsweep.advice import advised
 from srsweep.errors import say
 from sweeps.advice import folder_for
+from sweeps.measure.device_latency import PREDICTED, setting_of
 from sweeps.measure.latency_model import told_by
+from sweeps.measure.latency_names import PREFIX
 
 
 def front_of(
@@ -139,5 +142,14 @@ def _measuring(name: str, variant: str, url: str, *options: str) -> str:
     """Returns advice on how to measure the objective `name` of `variant`, a trial or a sweep."""
     if name == "psnr_rgb":
         return "srsweep measures it at each evaluation of a training, and did not when these were trained"
+    if is_latency(name):
+        stored, device = measurement(name)
+        conditions = stored.removeprefix(PREFIX).strip()
+        if setting_of(conditions, device) is not None:
+            predicted = conditions.split()[0].endswith(PREDICTED)
+            how = (
+                "device predict` with the model" if predicted else "latency import` with a CSV file"
+            )
+            return f"`srsweep {how} of that device stores it"
     words = [variant, *options, "--to", "int8", "-o", folder_for(f"{variant}-int8")]
     return f"`{advised('export', *words, storage=url)}` measures it and the latency"

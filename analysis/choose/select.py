@@ -59,7 +59,7 @@ def best_within(
     """
     known = cost_names(frame)
     limits = {cost_name(known, name): limit for name, limit in limits.items()}
-    rules = rules_of(known, limits)
+    rules = rules_of(limits)
     rules += [f"{noun_of(quality)} >= {value_of(quality, minimum)}"] if minimum is not None else []
     rule = ", ".join(rules) or "no limit"
     condition = f" with {rule}" if rules else ""

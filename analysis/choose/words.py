@@ -1,6 +1,6 @@
 """Writes the phrases that explain a choice: its limits, its quality, the number of variants, and the nearest alternative."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,9 +15,12 @@ def row_of(frame: pd.DataFrame, label: Any) -> dict[str, Any]:
     return {str(name): value for name, value in zip(frame, frame.loc[label], strict=True)}
 
 
-def rules_of(known: Sequence[str], limits: Mapping[str, float]) -> list[str]:
-    """Returns the `limits` on costs in words, such as 'parameters <= 150K' or 'latency <= 30 ms'."""
-    shown = headings(known)
+def rules_of(limits: Mapping[str, float]) -> list[str]:
+    """Returns the `limits` on costs in words, such as 'parameters <= 150K' or 'latency <= 30 ms'.
+
+    Several latencies are told apart as in the headings of the table of choices, which has a column for each limit.
+    """
+    shown = headings(limits)
     return [
         f"{shown[name].replace('latency ms', 'latency')} <= {limit:g} ms"
         if is_latency(name)

@@ -158,3 +158,27 @@ def test_a_name_that_could_be_misread_is_refused(value: str) -> None:
         DeviceSetting(
             device=value, runtime="r", delegate="d", dtype="int8", width=1, height=1, threads=1
         )
+
+
+def test_a_trial_without_a_phones_latency_is_told_how_to_get_that_one(
+    small: Database, table: Path, tmp_path: Path
+) -> None:
+    """An export would measure another latency: that of this machine."""
+    part = tmp_path / "part.csv"
+    part.write_text("\n".join(table.read_text().splitlines()[:2]) + "\n")
+    for delegate in ("gpu", "gpu predicted"):
+        words = (*PHONE, "--delegate", delegate, "--db", small.url)
+        succeed("latency", "import", part, *words)
+    call = ("front", "small", "--db", small.url, "--objectives")
+    measured = succeed(*call, "psnr_y,latency Pixel gpu int8").stderr
+    assert "left out: 3 of 4 complete trials have no latency ms LiteRT-2.3/gpu int8" in measured
+    assert "`srsweep latency import` with a CSV file of that device stores it" in measured
+    predicted = succeed(*call, "psnr_y,latency predicted").stderr
+    assert "`srsweep device predict` with the model of that device stores it" in predicted
+
+
+def test_a_limit_on_one_of_several_latencies_has_no_number(small: Database, table: Path) -> None:
+    for delegate in ("gpu", "npu"):
+        succeed(*("latency", "import", table, *PHONE, "--delegate", delegate), "--db", small.url)
+    words = ("select", "small", "--max", "latency npu=25ms", "--db", small.url, "--json")
+    assert json.loads(succeed(*words).stdout)[0]["rule"] == "latency <= 25 ms"
