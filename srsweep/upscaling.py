@@ -140,12 +140,14 @@ def _difference(reach: Reach, upscaler: Upscaler) -> str:
 
 def find_images(
     words: Iterable[str], output: Path, image_format: str | None, scale: int
-) -> list[Image]:
+) -> tuple[list[Image], list[str]]:
     """Returns the images that `words` name: files, folders of images, and patterns with *, ? or **.
 
+    Also returns a line for each image that cannot be used, so that it does not stop the others.
+
     `output` is the folder for the upscaled images. If it has the suffix of an image format, it is the file for a single
-    image. Raises UserError if a word names no image, if an image cannot be used, or if two images would be written to
-    the same file.
+    image. Raises UserError if a word names no image, if no image can be used, if two images would be written to
+    the same file, or if an image would replace one that `words` name.
     """
     words = [expanded(word) for word in words]
     sources = list(dict.fromkeys(path for word in words for path in _files(word)))
@@ -153,7 +155,9 @@ def find_images(
     is_file = output.suffix.lower() in endings and not output.is_dir()
     if is_file and (len(sources) > 1 or Path(words[0]).is_dir()):
         raise UserError(f"-o: must be a folder for several images, got {output}")
+    originals = {source.resolve() for source in sources}
     found: dict[Path, Image] = {}
+    faults: list[str] = []
     for source in sources:
         form = format_of(output if is_file else source, image_format)
         name = (
@@ -168,9 +172,18 @@ def find_images(
             raise UserError(
                 f"{other.source} and {source}: would both become {target}; upscale them into different folders"
             )
-        size = size_of(source, form, scale)
+        if target.resolve() in originals:
+            raise UserError(f"-o: {target} is one of the images to upscale; name another folder")
+        try:
+            size = size_of(source, form, scale)
+        except UserError as error:
+            faults.append(str(error))
+            continue
         found[target] = Image(source=source, target=target, form=form, size=size)
-    return list(found.values())
+    if not found:
+        more = f"; {len(faults) - 1} more cannot be used either" if len(faults) > 1 else ""
+        raise UserError(f"{faults[0]}{more}")
+    return list(found.values()), faults
 
 
 def _files(word: str) -> list[Path]:
@@ -194,15 +207,8 @@ def _files(word: str) -> list[Path]:
 def without_finished(images: Sequence[Image], *, overwrite: bool, skip: bool) -> list[Image]:
     """Returns the images to upscale. If `skip`, leaves out the images whose upscaled image exists.
 
-    Raises UserError if a file exists and neither `overwrite` nor `skip` is given, and if an image would replace one of
-    the images to upscale.
+    Raises UserError if a file exists and neither `overwrite` nor `skip` is given.
     """
-    sources = {image.source.resolve() for image in images}
-    for image in images:
-        if image.target.resolve() in sources:
-            raise UserError(
-                f"-o: {image.target} is one of the images to upscale; name another folder"
-            )
     existing = [image for image in images if image.target.exists()]
     if existing and not (overwrite or skip):
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""

@@ -100,7 +100,7 @@ def upscale(  # noqa: PLR0913 - one parameter an option
         variant, weights=weights, scale=scale, db=db, threads=threads or num_cores(), tile=tile
     )
     form = image_format and image_format.upper()
-    found = find_images(images, output, form, opened.upscaler.scale)
+    found, unusable = find_images(images, output, form, opened.upscaler.scale)
     todo = without_finished(found, overwrite=overwrite, skip=skip_existing)
     if len(todo) < len(found):
         say(
@@ -110,7 +110,12 @@ def upscale(  # noqa: PLR0913 - one parameter an option
     for told in (line, _padded(upscaler, todo)):
         if told:
             say(told, err=True)
+    for fault in unusable:
+        say(f"left out: {fault}", err=True)
     _enlarge_all(upscaler, todo)
+    if unusable:
+        some = "1 image" if len(unusable) == 1 else f"{len(unusable)} images"
+        raise RunFailed(f"left out {some} that cannot be used; see above")
 
 
 def _padded(upscaler: Upscaler, images: list[Image]) -> str:

@@ -141,7 +141,7 @@ def test_an_exported_file_and_its_checkpoint_give_the_same_image_of_any_size(
 def test_a_file_without_a_card_says_that_its_tiles_may_differ(made: Path, here: Path) -> None:
     Image.fromarray(noise(70, 90)).save("a.png")
     done = succeed("upscale", made / "tiny_x2.onnx", "a.png", "-o", "out", "--tile", "80")
-    assert "tiny_x2.onnx: no model card beside the file states its network; 1 image" in done.stderr
+    assert "tiny_x2.onnx: no model card beside the file names its network; 1 image" in done.stderr
 
 
 def test_a_file_of_one_size_takes_larger_and_smaller_images(
@@ -243,3 +243,27 @@ def test_a_broken_image_does_not_stop_the_others(made: Path, here: Path) -> None
     assert done.exit_code == 1
     assert "broken.png: cannot be read as an image" in done.stderr
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.png", "z.png"]
+
+
+def test_images_of_unsuitable_kinds_are_named_at_once_and_do_not_stop_the_others(
+    made: Path, here: Path
+) -> None:
+    Path("photos").mkdir()
+    Image.fromarray(noise(4, 4)).save("photos/a.png")
+    Image.fromarray(noise(4, 4)).convert("CMYK").save("photos/cmyk.jpg")
+    Path("photos/deep.png").write_bytes(_png_16())
+    done = invoke("upscale", made / "tiny_x2.onnx", "photos", "-o", "out")
+    assert done.exit_code == 1
+    assert "left out: photos/cmyk.jpg: must be RGB or grey, got CMYK" in done.stderr
+    assert "left out: photos/deep.png: must have 8 bits per channel" in done.stderr
+    assert "left out 2 images that cannot be used" in done.stderr
+    Image.fromarray(noise(4, 4)).save("photos/deep.bmp")
+    over = ("upscale", made / "tiny_x2.onnx", "photos", "-o", "photos", "--overwrite")
+    assert "is one of the images to upscale" in mistake(*over)
+    Path("photos/deep.bmp").unlink()
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+    Path("photos/a.png").unlink()
+    words = ("upscale", made / "tiny_x2.onnx", "photos", "-o", "none")
+    assert "got CMYK; convert the file to RGB first; 1 more cannot be used either" in mistake(
+        *words
+    )
