@@ -135,8 +135,13 @@ def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
     """Returns the results as the CSV text that `srsweep latency import` reads.
 
     `device` is the name of the device, and `runtime` the name and version of the runtime. If either is '', it is read
-    from each result. Raises UserError if a name is missing or too long.
+    from each result. Raises UserError if a name is missing or too long, and if one name is given for several runtimes.
     """
+    stated = sorted({each.runtime for each in results if each.runtime})
+    if runtime and len(stated) > 1:
+        raise UserError(
+            f"--runtime: must be left out, because the results name several runtimes: {', '.join(stated)}"
+        )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*COLUMNS, *CONDITIONS))
