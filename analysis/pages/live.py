@@ -33,7 +33,7 @@ from analysis.figures.knob_cards import knob_cards
 from analysis.figures.pareto import MOST_POINTS, front_of, thin
 from analysis.figures.theme import nothing_yet
 from analysis.figures.timelines import volume_data
-from analysis.figures.training_cost import every, hours, spend_unit
+from analysis.figures.training_cost import every, fitting, hours, spend_unit
 from analysis.figures.trial_keys import trial_keys
 from analysis.published.published import TEST_SETS, same_networks
 from analysis.read.columns import is_cost, is_measured
@@ -320,8 +320,8 @@ def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
     rows = load_rows(live.url, front["id"].to_numpy()).set_index("id")
     spreads = [name for name in spread_columns(live.facts.objectives) if name in rows]
     front = front.assign(**{name: front["id"].map(rows[name]) for name in spreads})
-    front = front.assign(**{unit: front["id"].map(rows["seconds"]) / 3600 * share})
-    return front_table(front, list(live.facts.objectives), [unit])
+    spent, unit = fitting(front["id"].map(rows["seconds"]) / 3600 * share, unit)
+    return front_table(front.assign(**{unit: spent}), list(live.facts.objectives), [unit])
 
 
 def sentence(live: Live) -> str:
