@@ -2,15 +2,19 @@
 const NARROW = 460;
 
 function fitted(figure, width) {
-  const narrow = width < NARROW;
   const layout = structuredClone(figure.layout);
+  const small = width < NARROW;
+  // A figure with a least width keeps it, and its element scrolls sideways.
+  const least = layout.meta?.least;
+  const narrow = small && !least;
+  if (small) layout.dragmode = false;
+  if (small && least) layout.width = least;
   if (narrow) {
     layout.font.size = 11;
     layout.xaxis.title.font.size = layout.yaxis.title.font.size = 11;
     layout.margin = { ...layout.margin, l: Math.min(layout.margin.l, 44), r: 8, b: layout.sliders ? layout.margin.b : Math.min(layout.margin.b, 40) };
     layout.legend.font.size = 10;
     layout.yaxis.title.text = layout.yaxis.title.text.replace(" on the validation split", "");
-    layout.dragmode = false;
   }
   const kept = (part) => !narrow || part.name !== "wide only";
   layout.annotations = (layout.annotations ?? []).filter(kept);
@@ -34,6 +38,10 @@ function darkened(shown, dark) {
   text = text.replace(/rgb\((\d+),(\d+),(\d+)\)/g, (all, ...parts) =>
     `rgb(${parts.slice(0, 3).map((part) => Math.round(90 + 0.65 * part)).join()})`);
   const { data, layout } = JSON.parse(text);
+  // Pale marks, which stand out from white, would disappear.
+  for (const { marker } of data) {
+    if (Array.isArray(marker?.opacity)) marker.opacity = marker.opacity.map((value) => Math.max(value, 0.6));
+  }
   layout.font = { ...layout.font, color: "#e2e7ec" };
   layout.hoverlabel = { ...layout.hoverlabel, bgcolor: "#232a32", font: { size: 12, color: "#e2e7ec" } };
   return { data, layout };

@@ -26,6 +26,8 @@ MOST_LINES = 400
 MOST_TICKS = 13
 """Largest number of values of a knob that an axis names. If a knob has more, the axis names only the first and the
 last."""
+AXIS_WIDTH = 84
+"""Least width of a parallel axis with its names, in pixels. On a narrower screen the figure scrolls sideways."""
 ABSENT = -0.14
 """Height, on axes from 0 to 1, of trials whose family has no such knob."""
 
@@ -151,6 +153,7 @@ def draw_parallel(
         "fixedrange": True,
     }
     layout["margin"] |= {"l": 14, "b": 64}
+    layout["meta"] = {"least": AXIS_WIDTH * len(axes)}
     layout["annotations"] = [
         {
             "x": index,

@@ -241,7 +241,7 @@ def family_traces(points: pd.DataFrame, among: pd.DataFrame | None = None) -> li
     among = points if among is None else among
     largest = float(among["area"].max()) if len(among) else 1.0
     kind = "scattergl" if len(among) > MANY_POINTS else "scatter"
-    ceiling = 24 if len(among) <= 300 else 14
+    ceiling, pale = (24, 0.5) if len(among) <= 300 else (14, 0.32)
     places = {family: index for index, family in enumerate(sorted(among["family"].unique()))}
     traces = []
     for family, own in points.groupby("family", sort=True):
@@ -265,7 +265,7 @@ def family_traces(points: pd.DataFrame, among: pd.DataFrame | None = None) -> li
                     "size": np.maximum(size, 5).round(1).tolist(),
                     "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)],
                     "symbol": family_symbol(index),
-                    "opacity": np.where(front, 0.95, 0.32).tolist(),
+                    "opacity": np.where(front, 0.95, pale).tolist(),
                     "line": {"width": np.where(front, 1.4, 0.3).tolist(), "color": INK},
                 },
             }

@@ -61,9 +61,16 @@ function drawn(card) {
   return shown;
 }
 
+// Dash drops the width of a figure only after drawing it, so the element gets the least width instead.
+function widened(id, { data, layout: { width, ...layout } }) {
+  const element = document.getElementById(id.name)?.firstElementChild;
+  if (element) element.style.minWidth = width ? `${width}px` : "";
+  return { data, layout };
+}
+
 function redraw() {
   for (const [name, { id, card }] of cards) {
-    if (document.getElementById(name)) set(id, { figure: drawn(card) });
+    if (document.getElementById(name)) set(id, { figure: widened(id, drawn(card)) });
     else cards.delete(name);  // its view is closed
   }
 }
@@ -238,7 +245,7 @@ const callbacks = {
     }
     if (!card) return Array(3).fill(same());
     cards.set(JSON.stringify({ name: id.name, type: id.type }), { id, card });
-    return [drawn(card), card.title, card.text];
+    return [widened(id, drawn(card)), card.title, card.text];
   },
 
   // Values of the page that a person or the server changes.

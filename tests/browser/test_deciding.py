@@ -285,4 +285,7 @@ def test_the_page_fits_a_phone_in_either_colour(shown: tuple[Chromium, str], sch
     wanted = "rgb(22, 27, 33)" if scheme == "dark" else "rgb(255, 255, 255)"
     colour = "getComputedStyle(document.querySelector('#pareto .bg')).fill"
     page.wait_for(colour, lambda now: now == wanted)
+    palest = "Math.min(...document.querySelector('#pareto .js-plotly-plot').data.flatMap((t) => t.marker?.opacity ?? []))"
+    # What stands out from white would disappear on black.
+    assert page.evaluate(palest) >= (0.6 if scheme == "dark" else 0.4)
     page.call("Emulation.setEmulatedMedia", features=[])

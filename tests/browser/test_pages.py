@@ -92,6 +92,11 @@ DRAWN = """(() => {
   return figures.map((f) => f.id).sort().join(' ');
 })()"""
 """Names of the figures below, once all are drawn."""
+LAST_CARD = """(() => {
+  const [grid, card] = ['#panel .grid', '#panel .grid .card:last-child'].map((e) => document.querySelector(e));
+  return grid.clientWidth - card.offsetWidth < 2;
+})()"""
+"""Whether the last card of a view is as wide as the view."""
 
 
 def test_the_report_shows_every_point_and_names_it(
@@ -197,6 +202,13 @@ def test_every_view_of_the_dashboard_draws_its_figures(
         for width in (1280, 400):
             browser.resize(width)
             no_overflow(browser)
+            if view == "training" and width == 1280:
+                browser.wait_for(LAST_CARD, lambda wide: wide)  # the third of two columns
+        if view == "knobs":  # on a phone the axes keep their width, and their card scrolls
+            browser.wait_for(
+                "(e => e.scrollWidth - e.clientWidth)(document.querySelector('#parallel'))",
+                lambda pixels: pixels > 0,
+            )
     quiet(browser)
 
 

@@ -38,6 +38,7 @@ def test_the_figures_show_every_varying_knob(knobby) -> None:
     assert lines is not None
     assert lines["layout"]["xaxis"]["ticktext"][:2] == ["activation_ratio", "n_feats"]
     assert lines["data"][0]["x"].count(None) == 12
+    assert lines["layout"]["meta"]["least"] >= 80 * len(lines["layout"]["xaxis"]["ticktext"])
 
 
 def test_many_numbers_are_put_together_in_ranges(database: Database) -> None:
