@@ -29,8 +29,8 @@ from srsweep.progress_lines import (
     given_up_line,
     heading_line,
     seconds_left,
+    share_done,
     steps_done,
-    steps_left,
     trial_line,
     worker_cells,
 )
@@ -80,12 +80,13 @@ class Shown:
     at: float
     """Time (`time.monotonic`) of the snapshot."""
     share: float
-    """The completed share of all expected steps, from 0 to 1."""
+    """The completed share of the sweep, from 0 to 1."""
     left: float | None
     """Expected remaining seconds at the time `at`; None before the first step."""
     name: str
     counts: str
-    front: str
+    front: tuple[str, str]
+    """The size of the front, and the best values; '' before the first result."""
     workers: tuple[tuple[str, str, str, str], ...]
 
     def time_left(self, now: float) -> str:
@@ -239,11 +240,11 @@ class Watcher:
         return len(self.front.keys) if joined else 0
 
     def _look(self, sweep: Sweep, now: float) -> Shown:
-        done, left = steps_done(sweep), steps_left(sweep)
+        done = steps_done(sweep)
         pace = (done - (self.steps_at_start or 0)) / max(now - self.started, 1e-9)
         return Shown(
             at=now,
-            share=done / (done + left) if done + left else 0.0,
+            share=share_done(sweep),
             left=seconds_left(sweep, pace) if pace > 0 else None,
             name=sweep.config.name,
             counts=counts(sweep),
@@ -252,7 +253,7 @@ class Watcher:
         )
 
     def _status(self, shown: Shown) -> str:
-        words = [shown.counts, shown.front, shown.time_left(time.monotonic())]
+        words = [shown.counts, *shown.front, shown.time_left(time.monotonic())]
         words += [f"{number} {doing}" for number, doing, *_ in shown.workers[:MOST_WORKERS]]
         return ", ".join(word for word in words if word)
 
@@ -270,7 +271,9 @@ class Watcher:
         cells.append(_one_line(f"{shown.share:.0%}"))
         cells.append(_one_line(shown.time_left(time.monotonic()) or "starting"))
         head.add_row(*cells)
-        lines = [_one_line(text) for text in (shown.counts, shown.front) if text]
+        size, best = shown.front
+        counted = ", ".join(text for text in (shown.counts, size) if text)
+        lines = [_one_line(text) for text in (counted, best) if text]
         workers = Table.grid(padding=(0, 2))
         for _ in range(3):
             workers.add_column(no_wrap=True)

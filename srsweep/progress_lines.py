@@ -133,6 +133,16 @@ def seconds_left(sweep: Sweep, pace: float) -> float:
     return left
 
 
+def share_done(sweep: Sweep) -> float:
+    """Returns how much of the sweep is done, from 0 to 1: of the expected steps, or of `search.hours` if that is more."""
+    done, left = steps_done(sweep), steps_left(sweep)
+    share = done / (done + left) if done + left else 0.0
+    if sweep.config.search.hours is not None:
+        spent = sum(trial.seconds for trial in sweep.trials.values())
+        share = max(share, min(1.0, spent / (sweep.config.search.hours * 3600)))
+    return share
+
+
 class Front:
     """The Pareto front of the complete architectures, updated after each trial."""
 
@@ -175,22 +185,23 @@ def counts(sweep: Sweep) -> str:
     return ", ".join(parts)
 
 
-def front_words(sweep: Sweep, front: Front, grown: int | None) -> str:
-    """Returns the size of the front, how long it has been unchanged, and the best values; '' before the first result.
+def front_words(sweep: Sweep, front: Front, grown: int | None) -> tuple[str, str]:
+    """Returns the size of the front with how long it has been unchanged, and the best values; '' before the first result.
 
     `grown` is the number of trials that have ended since the front last changed; None if this process saw no change.
     """
     if not front.best:
-        return ""
+        return "", ""
     size = f"{len(front.keys)} on the front"
     if grown is not None:
-        size += ", grew just now" if grown == 0 else f", unchanged for {grown} trials"
+        trials = "1 trial" if grown == 1 else f"{grown} trials"
+        size += ", grew just now" if grown == 0 else f", unchanged for {trials}"
     size += f", {len(front.below)} below the gate" if front.below else ""
     best = [
         f"{_head(name)} {cell(_as_column(name), value)}"
         for name, value in zip(sweep.config.objectives, front.best, strict=True)
     ]
-    return f"{size}; best {', '.join(best)}"
+    return size, f"best {', '.join(best)}"
 
 
 def worker_cells(sweep: Sweep, trial: Trial) -> tuple[str, str, str, str]:

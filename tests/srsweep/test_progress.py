@@ -12,7 +12,7 @@ from rich.console import Console
 
 from searchspace.errors import UserError
 from srsweep.progress import Watcher, is_live
-from srsweep.progress_lines import planned_steps, seconds_left, steps_left
+from srsweep.progress_lines import planned_steps, seconds_left, share_done, steps_left
 from sweeps.engine.sweep import Sweep
 from sweeps.records import Activity, Evaluation, Measurement, Outcome
 from sweeps.store.store import Store
@@ -99,8 +99,9 @@ def test_the_panel_has_a_bar_with_the_time_left_and_the_front(on_terminal: Playe
     first, last = on_terminal.panels[2], on_terminal.panels[-1]
     assert re.search(r"tiny [━╺╸]+ 17% +\d+ s left", first)
     assert re.search(r"tiny [━╺╸]+ 50% +\d+ s left", last)
-    assert "1/3 complete" in last
-    assert "1 on the front, grew just now; best PSNR-Y dB 26.00" in last
+    counted, best = last.splitlines()[1:3]
+    assert counted.rstrip() == "1/3 complete, 1 on the front, grew just now"
+    assert re.fullmatch(r"best PSNR-Y dB 26\.00, params \S+K, Mult-Adds \S+M", best.rstrip())
     assert max(len(line) for line in last.splitlines()) <= 80
 
 
@@ -163,6 +164,18 @@ def test_the_time_left_knows_that_halving_ends_most_trials(tmp_path: Path) -> No
     sweep.handle(segment, evaluation(2, 26.0), Outcome(step=2, seconds=1.0))
     assert steps_left(sweep) == 30
     assert seconds_left(sweep, pace=2.0) == 15.0
+    sweep.close()
+    store.close()
+
+
+def test_the_bar_follows_the_hours_where_they_end_the_sweep(tmp_path: Path) -> None:
+    search = {"sampler": "random", "trials": 100, "hours": 10 / 3600}
+    store = Store("sqlite:///:memory:")
+    sweep = Sweep(small_config(tmp_path, search=search), store, holder="test")
+    assert share_done(sweep) == 0
+    spent = Measurement(step=2, dataset="train", name="seconds", value=4.0)
+    sweep.handle(start(sweep), Evaluation(step=2, measurements=(spent,)))
+    assert share_done(sweep) == pytest.approx(0.4)  # half of one trial in 100, but 4 of 10 seconds
     sweep.close()
     store.close()
 
