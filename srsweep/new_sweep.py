@@ -12,6 +12,8 @@ from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
 from searchspace.quantity import format_duration, parse_limit, parse_milliseconds
 from searchspace.spec import SCALES
+from sweeps.data.images import read_set
+from sweeps.data.settings import DEFAULT_HOLD_OUT, EMBEDDED, DataSettings, set_names
 
 Device = Literal["auto", "cpu", "cuda"]
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
@@ -99,11 +101,35 @@ def parse_budget(text: str) -> dict[str, str]:
     return {"params": text}
 
 
-def sweep_text(answers: Answers, file: Path, *, on_gpu: bool, at_once: int, schema: str) -> str:
+def hold_out_for(data: DataSettings, scale: int) -> int | None:
+    """Returns how many images a new sweep holds out, a fifth, if `data` has so few that the default is more than that.
+
+    Returns None where the default is right: for more images, the embedded ones, and images that are not here.
+    """
+    names = set_names(data.train)
+    if EMBEDDED in names:
+        return None
+    try:
+        images = sum(len(read_set(Path(data.root), name, scale).sources) for name in names)
+    except UserError:
+        return None  # `srsweep check` says what is wrong with the images
+    return max(1, images // 5) if images < 5 * DEFAULT_HOLD_OUT else None
+
+
+def sweep_text(
+    answers: Answers,
+    file: Path,
+    *,
+    on_gpu: bool,
+    at_once: int,
+    schema: str,
+    hold_out: int | None = None,
+) -> str:
     """Returns the text of the sweep file `file`.
 
     `on_gpu` is True if the trials run on a GPU, and `at_once` is the number of parallel trials. `schema` is the path of
-    the JSON schema, relative to the folder of the sweep file.
+    the JSON schema, relative to the folder of the sweep file. `hold_out` is the number of held-out images if the file
+    names one.
     """
     name, typed = name_for(file, answers.scale), shlex.quote(file.name)
     kind = "cuda" if on_gpu else "cpu"
@@ -158,7 +184,7 @@ metadata:
 
     # embedded: photographs that come with scikit-image, for a first try. Otherwise the name of a set under `root`,
     # such as DIV2K, or the path of a folder with images. `hold_out: 20` holds out 20 of them for validation.
-    data: {{train: {_flow(answers.data)}, root: data}}
+    data: {{train: {_flow(answers.data)}, root: data{f", hold_out: {hold_out}" if hold_out else ""}}}
 
     storage: sqlite:///results.db  # where the results go
 """

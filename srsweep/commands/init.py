@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from srsweep.errors import say
 from srsweep.new_sweep import (
     Answers,
     Device,
+    hold_out_for,
     parse_budget,
     parse_duration,
     sweep_text,
@@ -81,14 +83,10 @@ def init(output: Path, replace: bool, **given: str | None) -> None:
         raise UserError(f"{output}: exists already; name another file with -o, or give --replace")
     answers = _answers(given)
     on_gpu = answers.device == "cuda" or (answers.device == "auto" and torch.cuda.is_available())
-    text = sweep_text(
-        answers,
-        output,
-        on_gpu=on_gpu,
-        at_once=1 if on_gpu else local_slots(ResourceSettings()),
-        schema=SCHEMA,
-    )
-    config = _check(text, output)
+    at_once = 1 if on_gpu else local_slots(ResourceSettings())
+    write = partial(sweep_text, answers, output, on_gpu=on_gpu, at_once=at_once, schema=SCHEMA)
+    config = _check(write(), output)
+    text = write(hold_out=hold_out_for(config.data, config.scale))
     told = write_schema(output.with_name(SCHEMA))
     write_text(output, text)
     say(f"wrote {output}\n{told}")

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
+from PIL import Image
 
 from srsweep.commands import init as command
 from srsweep.new_sweep import SCALES, Answers, parse_duration, sweep_text
@@ -40,6 +41,19 @@ def test_images_that_are_not_here_are_told() -> None:
     assert "BSDS400" in done.stderr
     assert Path("sweep.yaml").exists()  # another machine may have them
     assert "note" not in succeed("init", "--replace").stderr
+
+
+def test_of_few_images_a_fifth_is_held_out() -> None:
+    Path("photos").mkdir()
+    for number in range(24):
+        Image.new("RGB", (8, 8)).save(f"photos/{number:02}.png")
+    succeed("init", "--data", "photos")
+    assert read_config(Path("sweep.yaml")).data.hold_out == 4  # the default, 20, would leave 4
+    for number in range(24, 100):
+        Image.new("RGB", (8, 8)).save(f"photos/{number:02}.png")
+    succeed("init", "--data", "photos", "--replace")
+    assert "hold_out" not in Path("sweep.yaml").read_text().splitlines()[-3]
+    assert read_config(Path("sweep.yaml")).data.hold_out == 20
 
 
 @pytest.mark.slow
