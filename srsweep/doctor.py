@@ -177,7 +177,7 @@ def _embedded() -> Finding:
 
 def _images(root: Path) -> Finding:
     if not root.is_dir():
-        detail = f"there is no folder {root}; docs/data.md says what goes there"
+        detail = f"no folder {root}, where srsweep looks for sets by name, such as {root / 'DIV2K'}"
         return Finding(part="image sets", state="missing", detail=detail)
     try:
         sets = known_sets(root)

@@ -46,8 +46,9 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format; docs/export.md describes each of them. onnx, int8 and torch need the pip extra "
-    "`export`. Every other format needs the extra of its runtime. Repeat the option for several formats.",
+    help="File format. onnx is float32, int8 is ONNX with 8-bit integers, torch is a file of torch.export: they need "
+    "the pip extra `export`. Every other format needs the extra of its runtime; `srsweep doctor` lists the extras. "
+    "Repeat the option for several formats.",
 )
 @click.option(
     "--front",

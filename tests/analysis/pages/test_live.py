@@ -97,7 +97,9 @@ def test_a_flat_end_of_the_volume_is_drawn_to_the_last_trial(database: Database)
     assert cards["spend"].figure["data"][0]["y"] == [1.5] * 4
 
 
-def test_the_front_has_pages_and_costs_in_a_readable_unit(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_front_has_pages_and_costs_in_a_readable_unit(
+    small: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live_module, "ROWS", 2)
     live = load_live(small.url, "small")
     assert front_rows(live)["number"].tolist() == [0, 1]

@@ -36,7 +36,8 @@ def test_an_empty_folder_has_no_problem_and_every_part_is_named() -> None:
         "missing",
         "sqlite:///results.db does not exist yet; the first sweep makes it",
     )
-    assert parts["image sets"][0] == "missing"
+    told = "no folder data, where srsweep looks for sets by name, such as data/DIV2K"
+    assert parts["image sets"] == ("missing", told)
     assert parts["embedded images"] == ("ok", "9 photographs of scikit-image")
     assert {"Python", "srsweep", "torch", "processor", "GPUs", "terminal"} <= parts.keys()
     extras = {part.removeprefix("extra ") for part in parts if part.startswith("extra ")}
