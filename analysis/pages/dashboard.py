@@ -344,6 +344,6 @@ def summary(live: Live) -> list[Any]:
     progress = progress_of(live)
     if progress is None:
         return [sentence(live)]
-    share = f"{100 * progress.ended / progress.planned:.1f}%"
+    share = f"{100 * progress.share:.1f}%"
     bar = html.Span(html.Span(style={"width": share}), className="bar", role="presentation")
     return [sentence(live), html.Br(), progress.text, bar]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.pages.live import Live
-from analysis.read.live_rows import load_ends
+from analysis.read.live_rows import load_ends, load_seconds
 from searchspace.errors import UserError
 from searchspace.quantity import format_duration, parse_quantity
 from sweeps.search.settings import MAX_TRIALS, SearchSettings
@@ -26,42 +26,70 @@ class Progress:
     """Number of trials that the sweep file asks for; an architecture with three seeds is three trials."""
     seconds_left: float | None
     """Expected time until the last trial ends. None if no driver runs the sweep or no pace is known."""
+    seconds: float
+    """Training time of all trials up to now."""
+    allowed: float | None
+    """Training time after which the sweep ends, from `search.hours`. None if the sweep file has no such limit."""
+
+    @property
+    def share(self) -> float:
+        """How much of the sweep is done, from 0 to 1: of its trials, or of its training time if that is more."""
+        used = self.seconds / self.allowed if self.allowed else 0.0
+        return min(1.0, max(self.ended / self.planned, used))
 
     @property
     def text(self) -> str:
         """Returns the progress as text, such as '12 of 40 trials have ended · about 25 min left'."""
-        text = f"{self.ended:,} of {self.planned:,} trials have ended"
-        if self.seconds_left is None:
-            return text
-        return f"{text} · about {format_duration(self.seconds_left)} left"
+        parts = [f"{self.ended:,} of {self.planned:,} trials have ended"]
+        if self.allowed is not None:
+            used, allowed = format_duration(self.seconds), format_duration(self.allowed)
+            parts.append(f"{used} of {allowed} of training used")
+        if self.seconds_left is not None:
+            parts.append(f"about {format_duration(self.seconds_left)} left")
+        return " · ".join(parts)
 
 
 def progress_of(live: Live) -> Progress | None:
-    """Returns the progress of a sweep. None if its sweep file cannot be read or all planned trials have ended.
+    """Returns the progress of a sweep. None if its sweep file cannot be read, or if the sweep has ended.
 
-    A limit on steps or hours may end the sweep earlier than the estimate says.
+    A limit on steps may end the sweep earlier than the estimate says.
     """
-    planned = _planned(live.texts[-1]) if live.texts else None
+    planned, hours = _planned(live.texts[-1]) if live.texts else (None, None)
     ended = sum(live.pulse.get(state, 0) for state in ENDED)
     if planned is None or ended >= planned:
         return None
-    return Progress(ended=ended, planned=planned, seconds_left=_seconds_left(live, planned - ended))
+    seconds = load_seconds(live.url, live.sweep)
+    allowed = None if hours is None else hours * 3600
+    running, left = live.pulse.get("running", 0), _seconds_left(live, planned - ended)
+    if allowed is not None:
+        if seconds >= allowed and not running:
+            return None
+        if left is not None:
+            left = min(left, max(0.0, allowed - seconds) / max(1, running))
+    return Progress(
+        ended=ended, planned=planned, seconds_left=left, seconds=seconds, allowed=allowed
+    )
 
 
-def _planned(text: str) -> int | None:
-    """Returns the number of trials for which a sweep file asks. The text may come from another person's database."""
+def _planned(text: str) -> tuple[int | None, float | None]:
+    """Returns the number of trials for which a sweep file asks, and its limit on hours; None if not known.
+
+    The text may come from another person's database.
+    """
     try:
         sweep: Any = read_stored(text) if text else None
         if not isinstance(sweep, dict):
-            return None
-        search = sweep.get("search")
-        given = search.get("trials") if isinstance(search, dict) else None
+            return None, None
+        found = sweep.get("search")
+        search: dict[str, Any] = found if isinstance(found, dict) else {}
+        given, hours = search.get("trials"), search.get("hours")
         trials = parse_quantity(SearchSettings().trials if given is None else given)
         seeds = parse_quantity(sweep.get("seeds", 1))
         planned = float(trials) * float(seeds)
+        most = None if hours is None else float(parse_quantity(hours))
     except (UserError, TypeError, ValueError):
-        return None
-    return int(planned) if 1 <= planned <= MAX_TRIALS else None
+        return None, None
+    return int(planned) if 1 <= planned <= MAX_TRIALS else None, most if most and most > 0 else None
 
 
 def _seconds_left(live: Live, trials: int) -> float | None:

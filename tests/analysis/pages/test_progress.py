@@ -48,6 +48,19 @@ def test_the_time_left_follows_the_pace_of_the_last_trials(database: Database) -
     assert stale.text == "3 of 10 trials have ended"
 
 
+def test_a_sweep_with_a_limit_on_hours_follows_it_and_ends_with_it(database: Database) -> None:
+    sweep_id = database.sweep("first")
+    for number in range(2):
+        database.trial(sweep_id, number, 27.0, 1e4, 1e9)  # 90 seconds each
+    write(database, "search: {trials: 200, hours: 0.1}")
+    progress = progress_of(load_live(database.url, "first"))
+    assert progress is not None
+    assert progress.share == pytest.approx(0.5)
+    assert progress.text == "2 of 200 trials have ended · 3 min of 6 min of training used"
+    write(database, "search: {trials: 200, hours: 0.05}")
+    assert progress_of(load_live(database.url, "first")) is None
+
+
 @pytest.mark.parametrize("text", ["search: {trials: 6}", "search: {trials: x}", "- 1", "a: ["])
 def test_a_sweep_that_is_done_or_cannot_be_read_has_no_progress(small: Database, text: str) -> None:
     write(small, text)
