@@ -189,12 +189,12 @@ def _against(bicubic: float, psnr: float) -> str:
 
 
 def _smaller(done: pd.DataFrame, best: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Returns the trial with the fewest parameters within 0.1 dB of the best, or None if it is the best itself."""
+    """Returns the trial with the fewest parameters within 0.1 dB of the best, or None if it saves less than 1 %."""
     if "params" not in done:
         return None
     close = done[done["psnr_y"] >= best["psnr_y"] - 0.1]
     smallest = row_of(close, close["params"].idxmin())
-    return None if smallest["id"] == best["id"] else smallest
+    return smallest if smallest["params"] < 0.99 * best["params"] else None
 
 
 def _first_cost(facts: Facts) -> str:

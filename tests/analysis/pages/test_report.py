@@ -119,6 +119,8 @@ def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number
     again = small.sweep("again")
     small.trial(again, 0, 32.95, 10_000, 1e9, network=architecture("slwsr", {"n_feats": 9}))
     assert "has <b>90% fewer parameters</b>" in report_page(small.url)
+    small.trial(small.sweep("alike"), 0, 33.2, 9_990, 1e9)
+    assert "fewer parameters</b>" not in report_page(small.url, ["again", "alike"])
 
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\" & <b>"
