@@ -81,7 +81,9 @@ def without_aliases(module: GraphModule) -> GraphModule:
 def unshared(module: GraphModule) -> GraphModule:
     """Gives each use of a parameter its own copy, and returns `module`.
 
-    Without the copies, the quantiser of XNNPACK quantises only the first use, and ExecuTorch cannot load the file.
+    Without the copies, the quantiser of XNNPACK quantises only the first use, and ExecuTorch cannot load the file. The
+    copies are parameters, too: torchao writes a convolution that it has merged with a norm back under the same name, as a
+    parameter.
     """
     editor = Editor(module)
     for node in [node for node in module.graph.nodes if node.op == "get_attr"]:
@@ -89,7 +91,7 @@ def unshared(module: GraphModule) -> GraphModule:
         assert value is not None
         for user in list(node.users)[1:]:
             with module.graph.inserting_before(user):
-                copied = editor.constant(node, value.clone())
+                copied = editor.constant(node, nn.Parameter(value.clone(), requires_grad=False))
             copied.node.meta = dict(node.meta)
             user.replace_input_with(node, copied.node)
     module.recompile()

@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx import GraphModule, Node, Proxy
 from torch.fx.proxy import GraphAppendingTracer
 from torch.nn import functional as F
@@ -69,11 +69,14 @@ class Editor:
         return Proxy(node, self.tracer)
 
     def constant(self, like: Node, value: Tensor) -> Any:
-        """Adds `value` to the module as a buffer, which is named after the node `like`."""
+        """Adds `value`, a parameter or else a buffer, to the module. It is named after the node `like`."""
         name = f"{like.name}_constant"
         while hasattr(self.module, name):
             name += "_"
-        self.module.register_buffer(name, value)
+        if isinstance(value, nn.Parameter):
+            self.module.register_parameter(name, value)
+        else:
+            self.module.register_buffer(name, value)
         return self.proxy(self.module.graph.get_attr(name))
 
     def value(self, node: Any) -> Tensor | None:

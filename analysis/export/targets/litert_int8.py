@@ -41,11 +41,13 @@ def write(job: Job, path: Path) -> None:
             from ai_edge_litert.interpreter import Interpreter
             from ai_edge_quantizer import quantizer, recipe
 
-            ((key, signature),) = Interpreter(str(whole)).get_signature_list().items()
-            (name,) = signature["inputs"]
+            interpreter = Interpreter(str(whole))
+            ((key, signature),) = interpreter.get_signature_list().items()
+            (source,), (name,) = interpreter.get_input_details(), signature["inputs"]
             made = quantizer.Quantizer(str(whole), recipe.static_wi8_ai8())
             ranges = made.calibrate({key: [{name: image} for image in images]}, num_threads=1)
             take_learnt(ranges, whole, job)
+            give_range(ranges, source["name"], 0.0, 1.0)
             widen(ranges)
             path.write_bytes(bytes(made.quantize(ranges).quantized_model))
 
@@ -58,11 +60,21 @@ def take_learnt(ranges: Mapping[str, MutableMapping[str, Any]], whole: Path, job
     ranges.
     """
     for name, grid in learnt_grids(convolutions(whole), job).items():
-        calibrated, least, most = _ends(ranges[name]), *limits(grid)
-        for each in ranges.values():
-            if calibrated is not None and _ends(each) == calibrated:
-                each["min"] = np.full_like(each["min"], least)
-                each["max"] = np.full_like(each["max"], most)
+        give_range(ranges, name, *limits(grid))
+
+
+def give_range(
+    ranges: Mapping[str, MutableMapping[str, Any]], name: str, least: float, most: float
+) -> None:
+    """Gives the tensor `name`, and the tensors that hold the same values, the range from `least` to `most`.
+
+    The range of the input is [0, 1]: photographs may lack the brightest colours, and the file would darken them.
+    """
+    calibrated = _ends(ranges[name])
+    for each in ranges.values():
+        if calibrated is not None and _ends(each) == calibrated:
+            each["min"] = np.full_like(each["min"], least)
+            each["max"] = np.full_like(each["max"], most)
 
 
 def _ends(found: Mapping[str, Any]) -> tuple[float, float] | None:

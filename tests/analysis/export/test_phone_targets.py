@@ -17,7 +17,8 @@ from analysis.export.pipeline import reason
 from analysis.export.target import Job, Target
 from analysis.export.targets import TARGETS
 from analysis.export.targets.coreml import unpacked
-from analysis.export.targets.litert_int8 import widen
+from analysis.export.targets.litert import tensors
+from analysis.export.targets.litert_int8 import give_range, widen
 from analysis.export.verify import difference
 from searchspace.layers import deployed
 from srsweep.cli import main
@@ -156,6 +157,28 @@ def test_core_ml_takes_and_returns_float32_as_the_card_says(tmp_path: Path) -> N
         stated = ct.models.MLModel(package, skip_model_load=True).get_spec().description
     kinds = [each.type.multiArrayType.dataType for each in (*stated.input, *stated.output)]
     assert kinds == [ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32] * 2
+
+
+def test_the_input_gets_its_whole_range_with_the_tensors_of_the_same_values() -> None:
+    ranges: dict[str, dict[str, Any]] = {
+        name: {"min": np.full((1, 1), least), "max": np.full((1, 1), most)}
+        for name, least, most in (("input", 0.1, 0.8), ("moved", 0.1, 0.8), ("other", 0.1, 0.9))
+    }
+    give_range(ranges, "input", 0.0, 1.0)
+    ends = {name: (each["min"].item(), each["max"].item()) for name, each in ranges.items()}
+    assert ends == {"input": (0, 1), "moved": (0, 1), "other": (0.1, 0.9)}
+
+
+@pytest.mark.slow
+def test_a_file_that_was_calibrated_on_dark_images_takes_white(tmp_path: Path) -> None:
+    installed("litert-int8")
+    network = deployed(trained_a_little(small("edsr", n_feats=8)))
+    path = tmp_path / "network.tflite"
+    job = Job(network=network, calibration=[noise(32, 32) // 2], size=SIZE)
+    TARGETS["litert-int8"].write(job, path)
+    source, _ = tensors(path)
+    assert (127 - source["zero"]) * source["step"] == pytest.approx(1)
+    assert (-128 - source["zero"]) * source["step"] == 0
 
 
 def test_the_range_of_dead_units_gets_a_width() -> None:

@@ -157,6 +157,9 @@ def test_each_use_of_a_parameter_gets_a_copy() -> None:
     module = unshared(program.module(check_guards=False))
     read = [node for node in module.graph.nodes if node.op == "get_attr"]
     assert [len(node.users) for node in read if node.users] == [1] * 6
+    # torchao writes weights back under the same names, as parameters.
+    names = {str(node.target) for node in read if node.users}
+    assert names <= dict(module.named_parameters(remove_duplicate=False)).keys()
     x = torch.rand(1, 3, 6, 7)
     with torch.no_grad():
         assert torch.equal(module(x), network(x))
