@@ -55,8 +55,8 @@ def rounds_twice_to(count: int, printed: str) -> bool:
 def agreement(row: Published, family: Family) -> Agreement:
     """Returns whether our counts of a published network round to the printed counts.
 
-    'yes': each count rounds to its printed number. 'rounded twice': at least one count matches only if it is rounded
-    twice (`rounds_twice_to`), which is a rounding error of the paper, and all others match. 'no': at least one count
+    'yes': each count rounds to its printed number. 'rounded twice': all counts match, but at least one of them only if it
+    is rounded twice (`rounds_twice_to`). The paper then made a rounding error. 'no': at least one count
     does not match. 'not printed': the paper prints neither parameters nor Mult-Adds.
     """
     pairs = zip((row.params, row.multadds), counted(row, family), strict=True)

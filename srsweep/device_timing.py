@@ -38,6 +38,11 @@ NO_ADB = click.option(
     is_flag=True,
     help="Do not use adb, even if it is installed. You copy the folder to the device yourself.",
 )
+NO_ADB_FOR_RESULTS = click.option(
+    "--no-adb",
+    is_flag=True,
+    help="Do not use adb, even if it is installed. Read FOLDER/results, which you have copied back yourself.",
+)
 RESULTS_HERE = "results-here"
 """Subfolder of FOLDER for the results of `run --here`. It keeps them apart from results that a person copies back from
 a device."""
@@ -218,7 +223,7 @@ def _run_here(
 @REPLACE
 @click.option("--here", is_flag=True, help="Read the results of `srsweep device run --here`.")
 @SERIAL
-@NO_ADB
+@NO_ADB_FOR_RESULTS
 def pull(  # noqa: PLR0913 - one parameter an option
     folder: Path,
     output: Path | None,
@@ -235,7 +240,7 @@ def pull(  # noqa: PLR0913 - one parameter an option
     FOLDER, which you have copied back from the device.
 
     The CSV file holds the median and, if the program reports them, the quartiles. If a program reports only the
-    mean, (mean) is appended to the runtime's name, so that means and medians never mix.
+    mean, the runtime's name gets the suffix "(mean)", so that means and medians never mix.
 
     \b
     srsweep device pull bench --runtime "LiteRT 2.3" -o pixel.csv

@@ -104,7 +104,7 @@ def _seeds(row: Mapping[Any, Any]) -> str:
     """Returns the number of seeds that would settle the comparison, 'over 1,000' if it is larger, or '-' if none is
     needed.
     """
-    undecided = row["verdict"] == "cannot be told" and not row["note"]
+    undecided = row["verdict"] == "undecided" and not row["note"]
     needed = row["seeds_needed"]
     if math.isnan(needed):
         return "over 1,000" if undecided else "-"

@@ -28,7 +28,7 @@ medians apart.
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The result of one file."""
+    """The timing of one exported file on a device, as `run.sh` recorded it."""
 
     file: str
     delegate: str

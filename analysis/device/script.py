@@ -114,11 +114,11 @@ def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None
 
     The first of `programs` is the program, and the others are its libraries. A bare name such as litert-benchmark that
     is not a file on this machine is looked up in the PATH of the device. Only files of the program's runtime are timed.
-    `size` is the (height, width) of the image; by default, it is the size of files of fixed size, otherwise the size
-    for a 1280x720 output.
+    `size` is the (height, width) of the input image. If it is None, it is the fixed input size of the files. If no file has
+    one, it is the size that gives a 1280x720 output.
 
-    Raises UserError if there is no such file or program, if the files do not fit together, or if the folder has another
-    `run.sh`.
+    Raises UserError if a file or a program is missing, if the files have different fixed input sizes or one does not accept
+    `size`, or if the folder has a `run.sh` that srsweep did not write.
     """
     program = program_of(programs[0])
     on_device = programs[0].name == str(programs[0]) in PROGRAMS and not programs[0].is_file()

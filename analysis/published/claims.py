@@ -44,7 +44,7 @@ POWER = 0.8
 power."""
 MOST_SEEDS = 1_000
 """Maximum number of seeds that an estimate reports."""
-HOLDS, FAILS, UNKNOWN, UNTRAINED = "holds", "does not hold", "cannot be told", "no rows yet"
+HOLDS, FAILS, UNKNOWN, UNTRAINED = "holds", "does not hold", "undecided", "no rows yet"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,8 @@ def compare(
     network of each sweep at equal budgets, and the settings that differ. Sweeps with different scales or validation
     images are rejected, because their PSNR values are not comparable.
 
-    The hypervolume is computed with minimized objectives on logarithmic axes. The reference point is the worst value of
+    For the hypervolume, objectives that are minimized (costs) are on logarithmic axes, and those that are maximized
+    (PSNR) are on linear axes. The reference point is the worst value of
     each objective on any of the fronts. To compare pictures, use `srsweep plate`.
     """
     sweeps, url = locate(names, db)

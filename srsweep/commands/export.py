@@ -46,8 +46,8 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format. onnx is float32, int8 is ONNX with 8-bit integers, torch is a file of torch.export: they need "
-    "the pip extra `export`. Every other format needs the extra of its runtime; `srsweep doctor` lists the extras. "
+    help="File format. onnx is float32, int8 is ONNX with 8-bit integers, and torch is a file written by torch.export. "
+    "These three need the pip extra `export`. Every other format needs the extra of its runtime; `srsweep doctor` lists the extras. "
     "Repeat the option for several formats.",
 )
 @click.option(
@@ -112,8 +112,9 @@ def export(  # noqa: PLR0913 - one parameter an option
     --size; it becomes part of the file name. For a trial, the latency of each file and the PSNR of its INT8 file are
     stored in the database.
 
-    --front uses the Pareto front for the sweep's own objectives. If you choose by the PSNR of INT8 files or by
-    measured latency, other trials may be on the front. Use --all to export and measure those trials too.
+    --front uses the Pareto front for the sweep's own objectives. If you rank variants by the PSNR of
+    their INT8 files or by measured latency, the front may contain trials that are not on the sweep's own front. Use
+    --all to export and measure those trials too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out

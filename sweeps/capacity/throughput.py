@@ -149,7 +149,8 @@ def climb(
 
     If `cores` is given, the trials of a rung divide these cores. Otherwise, each trial has the threads of the job.
     `on_rung` is called after each rung. `measure` replaces `measure_rung`. If other processes use the machine during a
-    rung, it is measured up to TRIES times, and the measurement with the least load of others counts.
+    rung, the rung is measured again, up to TRIES times in all. The measurement during which the other processes used the
+    least is kept.
     """
     rungs: list[Rung] = []
     for count in counts(most):

@@ -54,12 +54,12 @@ def test_the_power_is_that_of_simulated_trainings() -> None:
 
 def test_a_negative_interval_refutes_and_a_wide_one_tells_nothing() -> None:
     assert interval([-0.20, -0.10, -0.15]).verdict == "does not hold"
-    assert interval([0.3, -0.2, 0.1]).verdict == "cannot be told"
+    assert interval([0.3, -0.2, 0.1]).verdict == "undecided"
 
 
 def test_one_seed_and_equal_designs_tell_nothing() -> None:
     single = interval([0.5])
-    assert single.verdict == "cannot be told"
+    assert single.verdict == "undecided"
     assert seeds_for(single.mean, single.deviation) is None
     assert math.isnan(detectable(single.deviation, 1))
     equal = interval([0.1, -0.1])
@@ -82,7 +82,7 @@ def test_designs_are_compared_seed_by_seed(pools: Database) -> None:
         0,
         "no rows yet",
     )
-    assert first["claim_verdict"] == second["claim_verdict"] == "cannot be told"
+    assert first["claim_verdict"] == second["claim_verdict"] == "undecided"
     assert (first["printed_db"], first["note"]) == (0.0, "")
 
 
@@ -94,9 +94,9 @@ def test_a_design_below_bicubic_refutes_and_confirms_nothing(database: Database)
             database.trial(sweep, number, psnr, 100, 10, network=network, seed=seed)
     rows = load_claims(database.url, [POOL])
     assert (rows["low_db"] > 6).all()
-    assert set(rows["verdict"]) == {"cannot be told"}
+    assert set(rows["verdict"]) == {"undecided"}
     assert set(rows["note"]) == {"below bicubic"}
-    assert set(rows["claim_verdict"]) == {"cannot be told"}
+    assert set(rows["claim_verdict"]) == {"undecided"}
 
 
 def test_a_claim_reads_the_trainings_that_another_claim_made() -> None:
