@@ -4,11 +4,9 @@
 
 const PICKED_COLOUR = "#c2185b", PICKED_ON_DARK = "#ff6fa8";
 const MOST_LINKED = 50;  // keys in an address
-const MOST_WAITED = 12;  // ticks until an answer counts as lost
 const MOST_LABELLED = 8;  // rings with a number beside them
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let picked = new Set();
-let waited = 0;  // ticks since the page has been waiting for an answer
 let adding = false;  // whether Shift was held when the mouse button was released
 
 document.addEventListener("pointerup", (event) => { adding = event.shiftKey; }, true);
@@ -248,14 +246,6 @@ const callbacks = {
     if (!card) return Array(3).fill(same());
     cards.set(JSON.stringify({ name: id.name, type: id.type }), { id, card });
     return [widened(id, drawn(card)), card.title, card.text];
-  },
-
-  // Dash drops an answer that it awaits once it asks anew. On a busy machine, answers may take longer than from one tick to
-  // the next, so the page waits for the first figure's answer before it asks for news; not forever, as the server may be gone.
-  tick(count, busy) {
-    waited = busy ? waited + 1 : 0;
-    if (waited % MOST_WAITED === 0) set("beat", { data: count });
-    return same();
   },
 
   // Values of the page that a person or the server changes.

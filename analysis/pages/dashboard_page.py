@@ -114,8 +114,6 @@ STORES = (
     "asked",
     "best-key",
     "heard",
-    "beat",
-    "busy",
 )
 """Names of the values that the page keeps in the browser, empty at first."""
 

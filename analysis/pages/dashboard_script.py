@@ -22,13 +22,6 @@ def add_browser_callbacks(app: dash.Dash) -> None:
         State("sweep", "options"),
         prevent_initial_call="initial_duplicate",
     )
-    app.clientside_callback(
-        own("tick"),
-        Output("heard", "data", allow_duplicate=True),
-        Input("tick", "n_intervals"),
-        State("busy", "data"),
-        prevent_initial_call=True,
-    )
     for place in PLACES:
         _fill(app, place)
     heard: dict[str, Any] = {
