@@ -124,12 +124,14 @@ class OrText:
 
 
 def check_truth(field: FieldInfo, value: object) -> None:
-    """Raises UserError if `value` is true or false and the field is not a bool.
+    """Raises UserError if either `value` or the field is a bool, and the other is not.
 
-    Without this check, a number field would accept true as 1 and false as 0.
+    Without this check, a number field would accept true as 1, and a bool field would accept 'y' as true.
     """
     if isinstance(value, bool) and field.annotation is not bool:
         raise UserError(f"must not be true or false, got {value}")
+    if field.annotation is bool and not isinstance(value, bool):
+        raise UserError(f"must be true or false, got {shown(value)}")
 
 
 def adapter_of(field: FieldInfo) -> TypeAdapter[Any]:

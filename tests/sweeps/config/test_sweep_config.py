@@ -217,6 +217,7 @@ def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
         ),
         ({"resources": {"gpu": True}}, "gpu: must be auto or a number such as 0.25, got True"),
         ({"families": {"slwsr": {"n_feats": [True, 8]}}}, "n_feats: must not be true or false"),
+        ({"families": {"slwsr": {"compress_bias": ["y"]}}}, "compress_bias: must be true or false"),
         (
             {"families": {"slwsr": {"compression": [[True]]}}},
             "a list must hold non-negative whole numbers",
