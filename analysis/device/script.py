@@ -229,7 +229,10 @@ def script(kit: Kit) -> str:
 
 
 def build_in(folder: Path) -> str | None:
-    """Returns the build of the program that the script in `folder` calls. None if there is no script with a build."""
+    """Returns the build of the program that the script in `folder` calls.
+
+    Returns None if the folder has no script, or if the script states no build.
+    """
     try:
         text = (folder / SCRIPT).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -38,12 +38,16 @@ class Convolution:
     if the tensor has no range."""
 
 
-def learnt_grids(convolutions: Iterable[Convolution], job: Job) -> dict[str, Grid]:
+def learnt_grids(
+    convolutions: Iterable[Convolution], job: Job, *, all_of_them: bool = False
+) -> dict[str, Grid]:
     """Returns the learnt grids by the names of the tensors in the converted network.
 
-    `convolutions` are all convolutions of the converted network in the order in which they run. Of several layers with
-    equal weights, the first in the file is the first in `job.learnt`. If a tensor is the output of one convolution and
-    the input of another, the grid of the input is kept. Raises ValueError if no convolution is recognised.
+    `convolutions` must yield every convolution of the converted network, in the order in which they run. If several
+    layers have equal weights, the first one in the file is the first one in `job.learnt`. If a tensor is the output of
+    one convolution and the input of another, the grid of the input is kept.
+
+    Raises ValueError if no convolution is recognised, or with `all_of_them` if one of `job.learnt` is missing.
     """
     layers, grids = _Layers(job), dict[str, Grid]()
     for each in convolutions:
@@ -55,8 +59,11 @@ def learnt_grids(convolutions: Iterable[Convolution], job: Job) -> dict[str, Gri
             grids.setdefault(each.result, learnt.result)
         if learnt.source is not None and each.source:
             grids[each.source] = learnt.source
-    if job.learnt and not layers.taken:
+    missing = layers.left()
+    if job.learnt and len(missing) == len(job.learnt):
         raise ValueError("has none of the convolutions whose ranges were learnt in training")
+    if missing and all_of_them:
+        raise ValueError(f"lacks a convolution with the weights {missing[0]}")
     return grids
 
 
@@ -69,7 +76,6 @@ class _Layers:
     """The layers of a job that have learnt ranges, each with its bias."""
 
     def __init__(self, job: Job) -> None:
-        self.taken = 0
         self._waiting: dict[bytes, list[tuple[Learnt, NDArray[np.float32] | None]]]
         self._waiting = defaultdict(list)
         state = job.network.state_dict()
@@ -81,10 +87,11 @@ class _Layers:
     def take(self, weight: NDArray[np.float32]) -> tuple[Learnt, NDArray[np.float32] | None] | None:
         """Returns the next layer with this weight and its bias. None if no such layer is left."""
         waiting = self._waiting.get(_key(weight))
-        if not waiting:
-            return None
-        self.taken += 1
-        return waiting.pop(0)
+        return waiting.pop(0) if waiting else None
+
+    def left(self) -> list[str]:
+        """Returns the names of the weights of all layers that were not taken."""
+        return [f"{each.name}.weight" for waiting in self._waiting.values() for each, _ in waiting]
 
 
 def _key(weight: NDArray[np.float32]) -> bytes:

@@ -102,7 +102,10 @@ def convolutions(prepared: GraphModule, observers: Collection[str]) -> Iterator[
 
 
 def _constant(prepared: GraphModule, node: Any) -> NDArray[np.float32] | None:
-    """Returns the constant that reaches a convolution, with or without an observer. None if it is no constant."""
+    """Returns the constant that a convolution reads, directly or through an observer.
+
+    Returns None if the network computes the value.
+    """
     while isinstance(node, Node) and node.op == "call_module":
         node = node.args[0]
     if not isinstance(node, Node) or node.op != "get_attr":

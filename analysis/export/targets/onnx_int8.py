@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.export.learnt import Convolution, learnt_grids
 from analysis.export.target import Job, Target, quiet
 from analysis.export.targets import onnx
 from searchspace.errors import UserError
-from searchspace.rounding import Grid, Learnt
 
 PATCH = 64
 """Height and width of a calibration patch, in low-resolution pixels."""
@@ -59,33 +59,13 @@ def write(job: Job, path: Path) -> None:
 
 
 def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
-    """Returns the learnt scale and zero point of each tensor in the float32 file `path`, by tensor name, in
-    onnxruntime's form.
+    """Returns the learnt scales and zero points of tensors in the float32 file `path`, by tensor name, as onnxruntime
+    takes them.
 
     The tensors are the inputs and outputs of convolutions whose ranges were learnt in training with simulated rounding.
-    All other tensors are calibrated. A layer that runs several times has one node per run, in the same order. A scale
-    and a zero point together form a grid. If a tensor is the output of one convolution and the input of another, the
-    grid of the input is kept. The grid of the output may belong to a ReLU after the convolution. Both grids agree on
-    all values that the ReLU passes. Raises ValueError if the file lacks a convolution.
+    All other tensors are calibrated. The grid of an output may belong to a ReLU after the convolution. Both have the same
+    grid on all values that the ReLU passes. Raises ValueError if the file lacks a convolution.
     """
-    import onnx as onnx_file
-
-    same = _same_weights(job)
-    waiting: dict[str, list[Learnt]] = {}
-    for each in job.learnt:
-        waiting.setdefault(same[f"{each.name}.weight"], []).append(each)
-    found: dict[str, Grid] = {}
-    for node in onnx_file.load(str(path)).graph.node:
-        weight = node.input[1] if len(node.input) > 1 else ""
-        queue = waiting.get(same.get(weight, weight), [])
-        if node.op_type in QUANTISED and queue:
-            each = queue.pop(0)
-            if each.result is not None:
-                found.setdefault(node.output[0], each.result)
-            if each.source is not None:
-                found[node.input[0]] = each.source
-    if missing := [name for name, queue in waiting.items() if queue]:
-        raise ValueError(f"{path.name}: lacks a convolution with the weights {missing[0]}")
     return {
         name: [
             {
@@ -94,8 +74,27 @@ def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
                 "zero_point": np.array(grid.zero_point, np.uint8),
             }
         ]
-        for name, grid in found.items()
+        for name, grid in learnt_grids(convolutions(path), job, all_of_them=True).items()
     }
+
+
+def convolutions(path: Path) -> Iterator[Convolution]:
+    """Yields the convolutions of the float32 file `path` in the order in which they run."""
+    import onnx as onnx_file
+
+    graph = onnx_file.load(str(path)).graph
+    constants = {each.name: each for each in graph.initializer}
+    for node in graph.node:
+        if node.op_type in QUANTISED and node.input[1] in constants:
+            weight, *bias = (
+                onnx_file.numpy_helper.to_array(constants[name]) for name in node.input[1:]
+            )
+            yield Convolution(
+                weight=weight,
+                bias=bias[0] if bias else None,
+                source=node.input[0],
+                result=node.output[0],
+            )
 
 
 def unshare(path: Path) -> None:
@@ -120,14 +119,6 @@ def unshare(path: Path) -> None:
                 copied.CopyFrom(constants[name])
                 copied.name = node.input[place] = f"{name}.{used[name]}"
     onnx_file.save(model, str(path))
-
-
-def _same_weights(job: Job) -> dict[str, str]:
-    """Maps the weight of each layer to the first weight with equal values. A file stores equal weights only once."""
-    state = job.network.state_dict()
-    names = dict.fromkeys(f"{each.name}.weight" for each in job.learnt)
-    first: dict[bytes, str] = {}
-    return {name: first.setdefault(state[name].numpy().tobytes(), name) for name in names}
 
 
 def _unsigned() -> object:
