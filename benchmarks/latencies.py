@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from analysis.export.target import Job
-from analysis.export.targets.onnx import INPUT, OUTPUT, write
+from analysis.export.target import INPUT, OUTPUT, Job
+from analysis.export.targets.onnx import write
 from benchmarks import table
 from benchmarks.record import Record
 from searchspace.architecture import Architecture, architecture

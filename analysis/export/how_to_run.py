@@ -21,28 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.export.target import Target
-from analysis.export.targets import litert
-
 FOLDER = Path(__file__).with_name("snippets")
 CONSTANT = re.compile(r"\bNetwork\.(\w+)")
 """Matches a fact of the file that a snippet uses."""
-NAMED = ("low_res", "super_res")
-"""Names of the input and the output in files of the formats that name them as `Target.write` asks."""
-UNNAMED = ("executorch", "torch.export")
-"""The runtimes that find the only input and the only output by their position."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tensor:
-    """The input or the output of a file."""
-
-    name: str
-    """'' if the runtime finds the tensor by its position."""
-    dtype: str = "float32"
-    step: float = 0.0
-    """For integers: the colour from 0 to 1 is (value - zero) * step. 0 for floating point."""
-    zero: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,15 +91,6 @@ PLATFORMS: dict[str, dict[str, Platform]] = {
 """For each runtime, how an app runs its files."""
 LANGUAGES = {"Android": ("kotlin", ".kt", "bitmap"), "iOS": ("swift", ".swift", "image")}
 """For each system: the language, the suffix of its snippets, and the snippet that converts images."""
-
-
-def tensors_of(target: Target, path: Path) -> tuple[Tensor, Tensor]:
-    """Returns the input and the output of the exported file `path`, as an app sees them."""
-    if target.runtime == "litert":
-        source, result = (Tensor(**each) for each in litert.tensors(path))
-        return source, result
-    names = ("", "") if target.runtime in UNNAMED else NAMED
-    return Tensor(name=names[0]), Tensor(name=names[1])
 
 
 def described(content: Mapping[str, Any]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.choose.select import below_bicubic
-from analysis.export.how_to_run import Tensor, described, tensors_of
-from analysis.export.target import Target
+from analysis.export.how_to_run import described
+from analysis.export.target import Target, Tensor
 from analysis.export.verify import Verdict
 from analysis.tables import as_markdown, heading
 from searchspace.architecture import Architecture
@@ -52,7 +52,7 @@ def card(
 ) -> dict[str, Any]:
     """Returns the content of the model card of the exported `file`, in JSON types."""
     latency = verdict.latency
-    source, result = tensors_of(target, file)
+    source, result = target.tensors(file)
     return {
         "file": file.name,
         "format": target.description,

@@ -17,6 +17,8 @@ from searchspace.rounding import Learnt
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A function that runs an exported file. It takes (1, 3, H, W) in [0, 1] and returns (1, 3, scale * H, scale * W)."""
 
+INPUT, OUTPUT = "low_res", "super_res"
+"""Names of the input and the output, in formats that name them."""
 EXAMPLE_SIZE = (24, 32)
 """Height and width of the image with which a network is traced. The exported file accepts other sizes too."""
 LARGEST = 256
@@ -53,6 +55,28 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """The input or the output of a file."""
+
+    name: str
+    """'' if the runtime finds the tensor by its position."""
+    dtype: str = "float32"
+    step: float = 0.0
+    """For integers: the colour from 0 to 1 is (value - zero) * step. 0 for floating point."""
+    zero: int = 0
+
+
+def named(_: Path) -> tuple[Tensor, Tensor]:
+    """Returns the tensors of a file in float32 whose input and output are called INPUT and OUTPUT."""
+    return Tensor(name=INPUT), Tensor(name=OUTPUT)
+
+
+def unnamed(_: Path) -> tuple[Tensor, Tensor]:
+    """Returns the tensors of a file in float32 whose runtime finds the input and the output by their position."""
+    return Tensor(name=""), Tensor(name="")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """One file format to which networks can be exported."""
 
@@ -80,6 +104,8 @@ class Target:
     """For a file of a fixed size: a function that reads the (height, width) of the images that the file accepts."""
     bounded: bool = False
     """Whether the file accepts heights and widths up to `Job.largest` only."""
+    tensors: Callable[[Path], tuple[Tensor, Tensor]] = named
+    """A function that returns the input and the output of a file, as an app sees them."""
     packages: tuple[str, ...] = ()
     """Further packages whose versions the model card lists."""
     takes_learnt: bool = False

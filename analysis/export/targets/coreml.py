@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 
 from analysis.export.programs import plain_program, without_aliases
 from analysis.export.silence import silent
-from analysis.export.target import Job, Run, Target
-
-INPUT, OUTPUT = "low_res", "super_res"
+from analysis.export.target import INPUT, OUTPUT, Job, Run, Target
 
 
 def write(job: Job, path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.export.programs import plain_program
 from analysis.export.silence import silent
-from analysis.export.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, unnamed
 
 
 def write(job: Job, path: Path) -> None:
@@ -61,6 +61,7 @@ TARGET = Target(
     load=load,
     largest_difference=1e-4,
     largest_loss=0.01,
+    tensors=unnamed,
     bounded=True,
     packages=("executorch", "torchao"),
 )

@@ -19,7 +19,7 @@ from analysis.export.learnt import Convolution, learnt_grids
 from analysis.export.programs import plain_program, retraced, unshared
 from analysis.export.rewrites import ATEN
 from analysis.export.silence import silent
-from analysis.export.target import Job, Target
+from analysis.export.target import Job, Target, unnamed
 from analysis.export.targets import executorch
 from analysis.export.targets.onnx_int8 import calibration_patches
 
@@ -124,6 +124,7 @@ TARGET = Target(
     load=executorch.load,
     largest_difference=None,
     largest_loss=0.5,
+    tensors=unnamed,
     bounded=True,
     packages=("executorch", "torchao"),
     takes_learnt=True,

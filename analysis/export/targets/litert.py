@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.export.programs import plain_program
 from analysis.export.silence import silent
-from analysis.export.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, Tensor
 
 PACKAGES = ("litert-torch", "ai-edge-litert", "ai-edge-quantizer")
 """The packages whose versions a model card lists."""
@@ -62,11 +62,8 @@ def input_size(path: Path) -> tuple[int, int]:
     return shape[2], shape[3]
 
 
-def tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns name, dtype, and quantisation (`step`, `zero`) of the file's input and output.
-
-    A colour is (value - zero) * step. The step of a tensor in floating point is 0.
-    """
+def tensors(path: Path) -> tuple[Tensor, Tensor]:
+    """Returns the input and the output of the file, as its signature and its quantisation describe them."""
     with silent():
         from ai_edge_litert.interpreter import Interpreter
 
@@ -77,10 +74,10 @@ def tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return _tensor(given, source), _tensor(made, result)
 
 
-def _tensor(name: str, detail: dict[str, Any]) -> dict[str, Any]:
+def _tensor(name: str, detail: dict[str, Any]) -> Tensor:
     step, zero = detail["quantization"]
     kind = np.dtype(detail["dtype"]).name
-    return {"name": name, "dtype": kind, "step": float(step), "zero": int(zero)}
+    return Tensor(name=name, dtype=kind, step=float(step), zero=int(zero))
 
 
 def _quantised(colours: NDArray[np.float32], source: dict[str, Any]) -> NDArray[np.generic]:
@@ -112,5 +109,6 @@ TARGET = Target(
     largest_loss=0.01,
     fixed=True,
     input_size=input_size,
+    tensors=tensors,
     packages=PACKAGES,
 )

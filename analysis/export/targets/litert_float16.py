@@ -43,5 +43,6 @@ TARGET = Target(
     largest_loss=0.01,
     fixed=True,
     input_size=litert.input_size,
+    tensors=litert.tensors,
     packages=litert.PACKAGES,
 )

@@ -142,6 +142,7 @@ TARGET = Target(
     largest_loss=0.5,
     fixed=True,
     input_size=litert.input_size,
+    tensors=litert.tensors,
     packages=litert.PACKAGES,
     takes_learnt=True,
 )

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import torch
 
-from analysis.export.target import Job, Run, Target, quiet
+from analysis.export.target import INPUT, OUTPUT, Job, Run, Target, quiet
 
 OPSET = 18
 """Version of the ONNX operator set in the file. onnxruntime 1.14 and later can run it."""
-INPUT, OUTPUT = "low_res", "super_res"
-"""Names of the network's input and output in the file."""
 
 
 def write(job: Job, path: Path) -> None:

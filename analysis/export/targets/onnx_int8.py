@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.export.learnt import Convolution, learnt_grids
-from analysis.export.target import Job, Target, quiet
+from analysis.export.target import INPUT, Job, Target, quiet
 from analysis.export.targets import onnx
 from searchspace.errors import UserError
 
@@ -157,7 +157,7 @@ class _Reader:
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         patch = next(self.patches, None)
-        return None if patch is None else {onnx.INPUT: patch}
+        return None if patch is None else {INPUT: patch}
 
 
 TARGET = Target(

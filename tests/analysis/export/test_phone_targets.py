@@ -177,8 +177,8 @@ def test_a_file_that_was_calibrated_on_dark_images_takes_white(tmp_path: Path) -
     job = Job(network=network, calibration=[noise(32, 32) // 2], size=SIZE)
     TARGETS["litert-int8"].write(job, path)
     source, _ = tensors(path)
-    assert (127 - source["zero"]) * source["step"] == pytest.approx(1)
-    assert (-128 - source["zero"]) * source["step"] == 0
+    assert (127 - source.zero) * source.step == pytest.approx(1)
+    assert (-128 - source.zero) * source.step == 0
 
 
 def test_the_range_of_dead_units_gets_a_width() -> None:
