@@ -1,5 +1,6 @@
-"""The settings of a training run that uses trained weights: as its start, as its teacher, or to fine-tune them with simulated
-rounding.
+"""The settings of a training run that uses trained weights.
+
+The weights are its start or its teacher, or it fine-tunes them with simulated rounding.
 """
 
 from collections.abc import Mapping

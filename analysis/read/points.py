@@ -41,9 +41,9 @@ DETAILS = (
 def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
     """Returns one row per complete trial of `sweep`, ordered by number: id, and one column per measurement in `names`.
 
-    psnr_y and ssim_y are measured on the validation split. Each value was measured at the largest step. The text columns,
-    such as family and label, are not read, which saves much time with 100,000 trials. Raises UserError if a name in `names` is not the name of a
-    measurement.
+    psnr_y and ssim_y are measured on the validation split. Each value was measured at the largest step. The text
+    columns, such as family and label, are not read, which saves much time with 100,000 trials. Raises UserError if a
+    name in `names` is not the name of a measurement.
     """
     with open_database(url) as connection:
         query = _objectives_query(connection, sweep, names, [Trial.id])

@@ -72,8 +72,8 @@ def check(file: Path, form: Format | None) -> None:
     FILE is the sweep file. The command shows the size of the search space, the share of networks within the budget, the
     range of each cost and the expected time. No trial is trained.
 
-    To estimate the time, the command times a few training steps. Meanwhile, your other srsweep processes on this machine are
-    paused. If other processes use the cores, the command shows their load instead of an expected time.
+    To estimate the time, the command times a few training steps. Meanwhile, your other srsweep processes on this
+    machine are paused. If other processes use the cores, the command shows their load instead of an expected time.
     """
     config = read_file(file)
     with by_line(file):

@@ -20,13 +20,13 @@ LEFT_OUT = ["source", "steps", "printed_db", "seeds_for_printed", "claim_verdict
 def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
     """Report which claims of four papers hold in your training runs.
 
-    The papers are those on s-LWSR, MSSN, global-guided attention and SwiseNet. CLAIM is the name of a claim, such as pool. Without CLAIM, the
-    command reports on all claims. A claim consists of one or more comparisons, and each row of the table is one of them:
-    the design that the paper prefers against another design, seed by seed. The row shows the mean difference of PSNR-Y (in dB, on the
-    validation images) and the 95 % interval of this difference. The claim holds in a comparison if the interval lies above 0, and
-    does not hold if it lies below 0. Otherwise the verdict is "undecided". The column seeds_needed then estimates
-    how many seeds would settle the comparison with a probability of 80 %. Below the table, the command prints a line for each
-    claim.
+    The papers are those on s-LWSR, MSSN, global-guided attention and SwiseNet. CLAIM is the name of a claim, such as
+    pool. Without CLAIM, the command reports on all claims. A claim consists of one or more comparisons, and each row of
+    the table is one of them: the design that the paper prefers against another design, seed by seed. The row shows the
+    mean difference of PSNR-Y (in dB, on the validation images) and the 95 % interval of this difference. The claim
+    holds in a comparison if the interval lies above 0, and does not hold if it lies below 0. Otherwise the verdict is
+    "undecided". The column seeds_needed then estimates how many seeds would settle the comparison with a probability of
+    80 %. Below the table, the command prints a line for each claim.
 
     Run the sweep files in configs/claims to train these designs. docs/claims.md explains what short training runs can
     show.

@@ -109,10 +109,11 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), an output folder of `srsweep
     train`, or `bicubic`. A network needs --weights.
 
-    PSNR and SSIM are computed as is usual in papers on super-resolution: on the Y channel of BT.601, from 8-bit images, with s pixels cropped at
-    each border, where s is the scale. For sets other than Set5, Set14, B100, Urban100 and Manga109, such as DIV2K_valid_HR, the PSNR
-    over all three RGB channels is computed too. If VARIANT is a trial and --weights is not given, the scores are stored
-    in the database, for each set and for each image. Scores of the self-ensemble are not stored.
+    PSNR and SSIM are computed as is usual in papers on super-resolution: on the Y channel of BT.601, from 8-bit images,
+    with s pixels cropped at each border, where s is the scale. For sets other than Set5, Set14, B100, Urban100 and
+    Manga109, such as DIV2K_valid_HR, the PSNR over all three RGB channels is computed too. If VARIANT is a trial and
+    --weights is not given, the scores are stored in the database, for each set and for each image. Scores of the
+    self-ensemble are not stored.
 
     --weights takes an srsweep checkpoint or a state dict released by a paper's authors. Its tensors are matched by name
     if the names are those of srsweep or of a public implementation that srsweep knows. Otherwise they are matched by

@@ -102,10 +102,10 @@ def latency(  # noqa: PLR0913 - one parameter an option
     VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), or an output folder of `srsweep
     train`. The network needs no weights.
 
-    The command prints the median and the quartiles of repeated runs after a warm-up. Meanwhile, your other srsweep processes on this machine are
-    paused. Stop all other work on the machine first, because it
-    makes the network slower. The column `others` shows how many cores other processes used. A latency is
-    unreliable if other processes kept using the cores, or if its quartiles kept changing.
+    The command prints the median and the quartiles of repeated runs after a warm-up. Meanwhile, your other srsweep
+    processes on this machine are paused. Stop all other work on the machine first, because it makes the network slower.
+    The column `others` shows how many cores other processes used. A latency is unreliable if other processes kept using
+    the cores, or if its quartiles kept changing.
 
     To store latencies that were measured on another device, use `srsweep latency import`.
 

@@ -18,8 +18,8 @@ def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
     """Works out the shape of the result of the operator `func` without calling it, and returns empty tensors of that shape
     on the meta device.
 
-    Returns None if this module does not cover the operator or its arguments. Torch must then compute the shape. Raises RuntimeError if a transposed convolution gets the wrong number
-    of channels.
+    Returns None if this module does not cover the operator or its arguments. Torch must then compute the shape. Raises
+    RuntimeError if a transposed convolution gets the wrong number of channels.
     """
     known = func in _SHAPES or func in _SHAPES_OF_ALL or func in _SHAPES_WITH_INDICES
     if not known or not _all_plain(args):
