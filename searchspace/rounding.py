@@ -27,7 +27,7 @@ already rounded.
 import copy
 import operator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -92,9 +92,10 @@ class Rounding(FusedMovingAvgObsFakeQuantize):
             averaging_constant=AVERAGING,
         )
 
-        # The mode sets these two flags. A checkpoint must not.
+        # A checkpoint must not set these two flags. Only `forward` observes values, in training mode.
         for name in ("observer_enabled", "fake_quant_enabled"):
             self.register_buffer(name, getattr(self, name), persistent=False)
+        self.disable_observer()
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the rounded tensor. In training mode, the range first grows to hold all values of `x`."""
@@ -103,13 +104,12 @@ class Rounding(FusedMovingAvgObsFakeQuantize):
             ends = self.activation_post_process
             ends.min_val.copy_(torch.minimum(ends.min_val, smallest))
             ends.max_val.copy_(torch.maximum(ends.max_val, largest))
+            # The moving average needs only these two values. A look at `x` itself would search them again.
+            self.observer_enabled.fill_(1)
+            super().forward(torch.stack((smallest, largest)))
+            self.observer_enabled.fill_(0)
         rounded: Tensor = super().forward(x)
         return rounded
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.observer_enabled.fill_(int(mode))
-        return self
 
     @property
     def grid(self) -> "Grid":

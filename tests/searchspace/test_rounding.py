@@ -46,6 +46,11 @@ def test_a_range_follows_the_tensor_only_in_training() -> None:
         layer.train()(torch.tensor([0.0, largest]))
         ends.append(255 * layer.grid.scale)
     assert ends == pytest.approx([3, 2.98, 2.9602])
+    loaded = Rounding().eval()
+    loaded.load_state_dict(layer.state_dict())
+    before = loaded.grid
+    loaded(torch.tensor([0.0, 99.0]))
+    assert loaded.grid == before == layer.grid
     # The mode decides, not what a file says.
     assert not [name for name in layer.state_dict() if "enabled" in name]
 
