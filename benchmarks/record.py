@@ -57,9 +57,14 @@ def _unused(name: str) -> Path:
 
 
 def hardware() -> str:
-    """Returns the processor or GPU and the number of cores, spelled for a file name."""
+    """Returns the processor or GPU, the number of cores and their widest instructions, spelled for a file name.
+
+    Virtual machines call different processors by one name, and the widest instructions decide how fast they train.
+    """
     name = re.sub(r"[^a-z0-9]+", "-", device_name(TrainSettings()).lower()).strip("-")
-    return f"{name}-{num_cores()}-cores"
+    matrices = torch.cpu._is_amx_tile_supported()
+    instructions = "amx" if matrices else torch.backends.cpu.get_cpu_capability().lower()
+    return f"{name}-{num_cores()}-cores-{instructions}"
 
 
 def commit() -> str:

@@ -96,7 +96,9 @@ def training(rows: Sequence[Row]) -> Iterator[str]:
             f"{100 * share(ours, f'{kind}_gmacs_per_second'):.0f} % {kind}"
             for kind in ("computed", "published")
         )
-        yield f"| share of a bfloat16 matrix product's rate, {shape} | | {shares} | |"
+        # Runs before 2026-11-28 have no column for it: all of them computed in bfloat16.
+        precision = next(iter(ours.values()))[0].get("precision", "bfloat16")
+        yield f"| share of a {precision} matrix product's rate, {shape} | | {shares} | |"
 
 
 def share(splits: dict[str, list[Row]], column: str) -> float:

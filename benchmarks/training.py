@@ -30,7 +30,7 @@ from searchspace.cost import costs
 from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_split
-from sweeps.device import pick_device
+from sweeps.device import pick_autocast, pick_device
 from sweeps.machine import num_cores
 from sweeps.train.cuda_graph import WARM_UP
 from sweeps.train.optimizer import learning_rate_at, make_optimizer
@@ -100,6 +100,7 @@ def main() -> None:
                     loop="plain" if plain else "srsweep",
                     processes=processes,
                     threads=threads,
+                    precision=str(_precision(plain=plain)).removeprefix("torch."),
                     **run(job, processes),
                 )
                 print(record.rows[-1], flush=True)
@@ -145,9 +146,15 @@ def _work(job: Steps) -> tuple[float, float, float, float]:
     if job.plain:
         losses.close()  # ends the workers, so that they do not slow down the matrix product
     wait_for_others()
-    peak = _matmul_gmacs(torch.float32 if job.plain else torch.bfloat16)
+    peak = _matmul_gmacs(_precision(plain=job.plain))
     computed = counter.get_total_flops() / 2 / batch_size
     return steps * batch_size / seconds, 1e3 * cpu / (steps * batch_size), computed, peak
+
+
+def _precision(*, plain: bool) -> torch.dtype:
+    """Returns the precision in which a loop computes: srsweep in bfloat16 where the device computes it natively."""
+    lowered = not plain and pick_autocast("auto", pick_device("auto"))
+    return torch.bfloat16 if lowered else torch.float32
 
 
 def _plain(job: Steps, network: torch.nn.Module) -> Any:

@@ -103,7 +103,15 @@ def test_a_training_is_compared_with_the_better_of_the_plain_loops_splits(device
     ]
     assert "| 10 patches/s | 70 patches/s | 7.00x (one round) |" in lines[2]
     assert any("processor time" in line for line in lines) == (device == "cpu")
+    assert "share of a bfloat16" in lines[-1]
     assert "40 % computed, 50 % published" in lines[-1]
+
+
+def test_the_share_of_the_matrix_products_rate_names_the_precision_of_the_loop() -> None:
+    rows = [
+        trained(loop, 1, 1, 8, "cpu") | {"precision": "float32"} for loop in ("plain", "srsweep")
+    ]
+    assert "| share of a float32 matrix product's rate, net |" in list(training(rows))[-1]
 
 
 def test_a_second_run_of_a_day_leaves_the_first_as_it_is(

@@ -1,11 +1,10 @@
 """Builds the function that takes one optimiser step, as fast as plain PyTorch allows on the device.
 
-On every device, images are channels-last in memory and Adam is fused. On a CPU, freed memory is kept for the next step.
-A CPU that computes in bfloat16 also gets a network whose slow operators are rewritten
-(`sweeps.train.fast_cpu.graph_rewrites`). On CUDA, the images stay on the device if they fit there. Patches are then cut
-on the device, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`). Patches that are degraded
-(`data.degradation`) are cut on the host, and each process logs this once. Each step returns its loss as a tensor, so
-that the host need not wait for the GPU.
+On every device, images are channels-last in memory and Adam is fused. On a CPU, freed memory is kept for the next step,
+and the slow operators of the network are rewritten (`sweeps.train.fast_cpu.graph_rewrites`). On CUDA, the images stay
+on the device if they fit there. Patches are then cut on the device, and the whole step is one CUDA graph
+(`sweeps.train.cuda_graph`). Patches that are degraded (`data.degradation`) are cut on the host, and each process logs
+this once. Each step returns its loss as a tensor, so that the host need not wait for the GPU.
 """
 
 import warnings
@@ -136,7 +135,9 @@ def make_update(
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=lowered, cache_enabled=False)
     criterion = loss_of(settings.loss)
     share = settings.distill.weight if settings.distill is not None else 0.0
-    forward = fused(network) if lowered and device.type == "cpu" else network
+    # Simulated rounding must see each tensor that the phone rounds, and a fused operator has fewer of them.
+    rewritten = device.type == "cpu" and settings.quantize is None
+    forward = fused(network) if rewritten else network
 
     def update(low_res: Tensor, high_res: Tensor) -> Tensor:
         network.train()

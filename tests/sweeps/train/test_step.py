@@ -125,8 +125,12 @@ def test_images_that_do_not_fit_on_a_gpu_are_told_of_once(
 
 @pytest.mark.parametrize(("precision", "allowed"), [("float32", False), ("bfloat16", True)])
 def test_a_step_in_float32_is_not_one_in_tf32(
-    sampler: PatchSampler, precision: str, allowed: bool
+    sampler: PatchSampler, precision: str, allowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        "sweeps.train.step.fused", lambda network: network
+    )  # a trace would note the flags once
+
     def flags() -> tuple[bool, bool, bool, bool]:
         cudnn = torch.backends.cudnn
         return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
