@@ -49,7 +49,7 @@ from analysis.pages.policy import Guard, hash_of, policy
 from analysis.pages.progress import progress_of
 from analysis.pages.side_by_side import compared
 from analysis.pages.trial_blocks import table_columns
-from analysis.pages.watch import Watch
+from analysis.pages.watch import Watch, read_with_the_page
 from analysis.read.points import load_reasons
 from searchspace.errors import UserError
 from sweeps.messages import visible
@@ -82,6 +82,7 @@ def make_app(
         suppress_callback_exceptions=True,  # the table is on the page only while it is looked at
     )
     app.layout = lambda: page_layout(watch.names(), seconds, limits_card())
+    read_with_the_page(app.server, watch)
     _choose(app, watch)
     _draw(app, watch)
     _open(app, watch, save is None)

@@ -1,9 +1,13 @@
 """Keeps the newest state of each sweep that the dashboard shows."""
 
+import contextlib
 import threading
+
+import flask
 
 from analysis.pages.live import Live, load_live
 from analysis.read.frames import load_sweeps
+from searchspace.errors import UserError
 
 
 class Watch:
@@ -34,3 +38,30 @@ class Watch:
     def last(self, sweep: str) -> Live:
         """Returns the state of `sweep` at its last reading, and reads it only if there was none."""
         return self.readings.get(sweep) or self.live(sweep)
+
+    def read_ahead(self, sweep: str | None) -> threading.Thread:
+        """Starts to read `sweep`, and returns the thread that reads it. An unknown sweep stands for the newest one.
+
+        A browser needs about half a second for the scripts of the page before it asks for the first figure. A large
+        sweep is read in the meantime. If the database cannot be read, the browser's own request reports why.
+        """
+
+        def read() -> None:
+            with contextlib.suppress(UserError):
+                names = self.names()
+                if names:
+                    self.live(sweep if sweep in names else names[0])
+
+        reading = threading.Thread(target=read, daemon=True)
+        reading.start()
+        return reading
+
+
+def read_with_the_page(server: flask.Flask, watch: Watch) -> None:
+    """Starts to read the newest sweep, and each sweep that is named in the address when a browser asks for the page."""
+    watch.read_ahead(None)
+
+    @server.before_request
+    def begin() -> None:
+        if flask.request.path == "/":
+            watch.read_ahead(flask.request.args.get("sweep"))
