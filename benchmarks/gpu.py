@@ -188,6 +188,8 @@ def run_piece(piece: Piece, options: Options, seconds: float) -> bool:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            # A call in the background of a script has inherited that SIGINT is ignored. A piece must obey it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         code = _wait(process, seconds)
     fine = (*piece.fine, 5) if piece.name == "tests" and options.device == "cpu" else piece.fine

@@ -1,6 +1,8 @@
 """What `make gpu` runs: its pieces, what a second call skips, and its smallest piece on a processor."""
 
 import json
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -35,11 +37,25 @@ def test_the_smallest_piece_runs_on_a_processor_and_is_not_run_twice(
     assert len(list(options.out.glob("training-memory_*.csv"))) == 1
 
 
-def test_a_piece_that_outlasts_its_limit_is_stopped_and_runs_again(options: gpu.Options) -> None:
+def test_a_piece_that_outlasts_its_limit_is_stopped_and_runs_again(
+    options: gpu.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options.out.mkdir()
     words = "print('begun', flush=True); import time; time.sleep(60)"
     piece = gpu.Piece(name="slow", command=(sys.executable, "-c", words))
-    assert not gpu.run_piece(piece, options, 0.5)
+    sent: list[int] = []
+    kill = os.killpg
+    monkeypatch.setattr(
+        os, "killpg", lambda group, number: (sent.append(number), kill(group, number))
+    )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a script
+    try:
+        assert not gpu.run_piece(piece, options, 0.5)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sent == [
+        signal.SIGINT
+    ]  # without SIGKILL after the time in which a sweep may save its state
     ended = json.loads((options.out / "slow.json").read_text())
     assert (ended["success"], ended["code"]) == (False, None)
     assert not gpu.succeeded(piece, options.out)
