@@ -12,6 +12,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(WHEELS),--n
 # Options of benchmarks/gpu.py, such as GPU="--minutes 25" or GPU="--device cpu --short".
 GPU ?=
 
+# Python writes its compiled files even where the environment forbids it: the tests start hundreds of processes, and pytest
+# compiles its 500 files again at each run.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help setup sweep test test-all test-lowest gpu check clean
 .DEFAULT_GOAL := help
 
