@@ -47,10 +47,20 @@ def budget() -> tuple[Constraint, ...]:
     return (at_most("multadds", known[len(known) * 4 // 5]),)
 
 
-def suggester(sampler: SamplerName, **changes: object) -> Suggester:
+@cache
+def few() -> Space:
+    """A space whose costs are counted in an instant."""
+    parsed, faults = parse_space(
+        {"fsrcnn": {"n_feats": [2, 4, 6, 8], "n_shrunk": [2, 3, 4], "n_blocks": [1, 2, 3]}}, ()
+    )
+    assert not faults
+    return parsed
+
+
+def suggester(sampler: SamplerName, space: Space, **changes: object) -> Suggester:
     settings: dict[str, object] = {
-        "space": space(),
-        "constraints": budget(),
+        "space": space,
+        "constraints": (),
         "scale": 2,
         "objectives": OBJECTIVES,
         "sampler": sampler,
@@ -69,7 +79,7 @@ def values_of(architecture: Architecture) -> list[float]:
 
 def assert_new_and_within_budget(sampler: SamplerName, count: int, told: range) -> None:
     """`told`: the trials that succeed, all others fail; a model's fit takes longer with every success."""
-    asked, keys = suggester(sampler), set()
+    asked, keys = suggester(sampler, space(), constraints=budget()), set()
     for number in range(count):
         architecture = asked.ask(number)
         assert architecture is not None
@@ -116,7 +126,7 @@ def test_rebuilt_from_rows_it_goes_on_as_an_undisturbed_one_does(sampler: Sample
 
 def carried_on(sampler: SamplerName, stored: list[Architecture], count: int) -> list[Architecture]:
     """Returns the trials of a search that starts from `stored` trials and continues to `count` trials."""
-    asked, found = suggester(sampler, trials=64), []
+    asked, found = suggester(sampler, space(), constraints=budget(), trials=64), []
     for number in range(count):
         if number < len(stored):
             architecture = stored[number]
@@ -134,7 +144,7 @@ def carried_on(sampler: SamplerName, stored: list[Architecture], count: int) -> 
 def test_space_that_is_used_up_has_no_more_suggestions(sampler: SamplerName) -> None:
     small, faults = parse_space({"fsrcnn": {"n_feats": [2, 3], "n_blocks": [1, 2]}}, ())
     assert not faults
-    asked = suggester(sampler, space=small, constraints=())
+    asked = suggester(sampler, small)
     found: list[str] = []
     while (architecture := asked.ask(len(found))) is not None:
         found.append(architecture.key)
@@ -143,7 +153,7 @@ def test_space_that_is_used_up_has_no_more_suggestions(sampler: SamplerName) -> 
 
 
 def test_stopped_trials_are_told_as_pruned_and_failed_ones_as_failed() -> None:
-    asked = suggester("tpe")
+    asked = suggester("tpe", few())
     for number, (values, stopped) in enumerate([(None, True), (None, False)]):
         architecture = asked.ask(number)
         assert architecture is not None
@@ -155,9 +165,9 @@ def test_stopped_trials_are_told_as_pruned_and_failed_ones_as_failed() -> None:
 
 
 def test_limit_on_memory_holds_for_the_sampler_whose_table_lacks_it() -> None:
-    known = sorted(costs(each, 2)["memory"] for each in space().architectures)
+    known = sorted(costs(each, 2)["memory"] for each in few().architectures)
     limit = at_most("memory", known[len(known) // 2])
-    asked = suggester("pareto", constraints=(limit,))
+    asked = suggester("pareto", few(), constraints=(limit,))
     for number in range(12):
         architecture = asked.ask(number)
         assert architecture is not None
@@ -166,7 +176,7 @@ def test_limit_on_memory_holds_for_the_sampler_whose_table_lacks_it() -> None:
 
 
 def test_sweep_may_go_on_after_its_space_has_changed() -> None:
-    asked = suggester("pareto")
+    asked = suggester("pareto", few())
     other, faults = parse_space({"srcnn": {"n_feats": [99]}}, ())
     assert not faults
     (stranger,) = other.architectures
@@ -180,7 +190,7 @@ def test_a_draw_from_a_large_space_does_not_list_it() -> None:
         {"srcnn": {"n_feats": {"low": 2, "high": 60}, "mapped_feats": {"low": 2, "high": 60}}}, ()
     )
     assert not faults
-    drawing = suggester("tpe", space=large, constraints=())
+    drawing = suggester("tpe", large)
     drawn = {drawing._draw(Random(number)) for number in range(3)}
     assert len(drawn) == 3
     assert "architectures" not in vars(large)
