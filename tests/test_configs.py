@@ -34,16 +34,17 @@ LEAST_STEP = 0.01
 HEAVY = {"wide-all-families", "two-strategies-table2-hosts", "swisenet-upsampler"}
 
 
-def over(paths: list[Path]) -> pytest.MarkDecorator:
-    """Makes one test for each file. Files with large networks are slow tests."""
-    marked = [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in HEAVY)) for p in paths]
+def over(paths: list[Path], heavy: set[str] = HEAVY) -> pytest.MarkDecorator:
+    """Makes one test for each file. Files with large networks or spaces are slow tests."""
+    marked = [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in heavy)) for p in paths]
     return pytest.mark.parametrize("path", marked, ids=[path.stem for path in paths])
 
 
 SEEDS = [path for path in FILES if re.search(r"-seed[1-9]\d*$", path.stem)]
 """The files that differ from the file of seed 0 by the seed alone, which a test below keeps true."""
 each, each_paper = over(FILES), over(PAPERS)
-each_kind = over([path for path in FILES if path not in SEEDS])
+each_kind = over([path for path in FILES if path not in SEEDS], HEAVY | {"phone-2026-x4"})
+"""Each file but those of other seeds. The sampler of the sweep for a phone lists its space for five seconds."""
 
 
 @pytest.fixture(autouse=True)

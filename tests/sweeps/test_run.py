@@ -156,6 +156,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
+# The tests of engine/test_seeds.py kill a driver within this process, before and after each result.
+@pytest.mark.slow
 def test_a_driver_killed_in_mid_sweep_loses_nothing(tmp_path: Path) -> None:
     killed, undisturbed = folder(tmp_path, "killed"), folder(tmp_path, "undisturbed")
     train = {
