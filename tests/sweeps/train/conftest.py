@@ -17,15 +17,22 @@ from sweeps.train.loop import train
 from sweeps.train.settings import TrainSettings
 from tests.sweeps.train.tiny import SETTINGS, Tiny, until
 
+Train = Callable[..., tuple[nn.Module, list[Any]]]
+
 
 @pytest.fixture
 def split(tmp_path: Path) -> DataSplit:
+    return make_split(tmp_path)
+
+
+def make_split(folder: Path) -> DataSplit:
+    """Three images to train on and one for validation, all in `folder`."""
     rng = np.random.default_rng(0)
     for i in range(4):
         # Smooth, so that there is something to learn.
         coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
-        coarse.resize((40, 32), Image.Resampling.BICUBIC).save(tmp_path / f"{i}.png")
-    pairs = open_cache(find_images(tmp_path, 2), name="set", scale=2, cache_dir=tmp_path / "cache")
+        coarse.resize((40, 32), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    pairs = open_cache(find_images(folder, 2), name="set", scale=2, cache_dir=folder / "cache")
     return DataSplit(
         train=pairs.subset([0, 1, 2]),
         validation=pairs.subset([3]),
@@ -35,8 +42,13 @@ def split(tmp_path: Path) -> DataSplit:
 
 
 @pytest.fixture
-def run(split: DataSplit, tmp_path: Path) -> Callable[..., tuple[nn.Module, list[Any]]]:
+def run(split: DataSplit, tmp_path: Path) -> Train:
     """run(seed=..., ...) trains a new network and returns it with the records."""
+    return trainer(split, tmp_path)
+
+
+def trainer(split: DataSplit, folder: Path) -> Train:
+    """What the fixture `run` gives: trainings on `split` whose states are in `folder` / run."""
 
     def trained(
         settings: TrainSettings = SETTINGS,
@@ -50,7 +62,7 @@ def run(split: DataSplit, tmp_path: Path) -> Callable[..., tuple[nn.Module, list
     ) -> tuple[nn.Module, list[Any]]:
         network = network or Tiny()
         checkpoints = Checkpoints(
-            write=tmp_path / "run" / write, read=tuple(tmp_path / "run" / name for name in read)
+            write=folder / "run" / write, read=tuple(folder / "run" / name for name in read)
         )
         ticks = iter(range(1000))
         generator = train(

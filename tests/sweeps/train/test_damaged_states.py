@@ -1,14 +1,19 @@
 """A training skips a state that is damaged or incomplete, says so, and ends as if undisturbed."""
 
 import logging
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from sweeps.checkpoints.state import read_checkpoint, write_state
+from sweeps.data.split import DataSplit
+from tests.sweeps.train.conftest import make_split, trainer
 from tests.sweeps.train.tiny import same_weights, without_seconds
 
 State = dict[str, Any]
@@ -18,6 +23,28 @@ def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 0x40
     path.write_bytes(content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """A training in three pieces, of which the last is missing, and the same training in one."""
+
+    folder: Path
+    """Its states: 1.pt of step 4, and 2.pt of step 8."""
+    split: DataSplit
+    expected: nn.Module
+    records: list[Any]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    folder = tmp_path_factory.mktemp("stopped")
+    split = make_split(folder)
+    run = trainer(split, folder)
+    expected, records = run(write="whole.pt")
+    run(write="1.pt", stop_at=4)
+    run(write="2.pt", read=("1.pt",), stop_at=8)
+    return Stopped(folder=folder / "run", split=split, expected=expected, records=records)
 
 
 def test_a_flipped_byte_gives_the_older_state_and_the_same_result(
@@ -126,12 +153,10 @@ ILL: dict[str, Callable[[State], None]] = {
 @pytest.mark.parametrize("spoil", ILL.values(), ids=ILL)
 @pytest.mark.parametrize("sealed", [True, False], ids=["with its digest", "as an earlier version"])
 def test_an_ill_state_is_passed_over(
-    run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any, sealed: bool
+    stopped: Stopped, tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any, sealed: bool
 ) -> None:
     """A state with a correct digest, as another program might write it, is skipped too."""
-    expected, records = run(write="whole.pt")
-    run(write="1.pt", stop_at=4)
-    run(write="2.pt", read=("1.pt",), stop_at=8)
+    shutil.copytree(stopped.folder, tmp_path / "run")
     path = tmp_path / "run" / "2.pt"
     state = read_checkpoint(path)
     assert state is not None
@@ -140,9 +165,10 @@ def test_an_ill_state_is_passed_over(
         write_state(state, path)
     else:
         torch.save(state, path)
+    run = trainer(stopped.split, tmp_path)
     found, again = run(write="3.pt", read=("2.pt", "1.pt"))
-    assert same_weights(expected, found)
-    assert without_seconds(again) == without_seconds(records)
+    assert same_weights(stopped.expected, found)
+    assert without_seconds(again) == without_seconds(stopped.records)
     assert "2.pt is skipped: " in caplog.text
 
 
