@@ -241,11 +241,11 @@ def test_a_space_smaller_than_the_trials_ends_the_sweep(tmp_path: Path) -> None:
 def test_a_trial_that_fails_is_a_row_with_its_reason(tmp_path: Path) -> None:
     # No network survives this learning rate: every trial fails, and the sweep says so and stops.
     train = {
-        "steps": 200,
+        "steps": 40,
         "patch_size": 8,
         "batch_size": 2,
         "learning_rate": 1e6,
-        "evaluate_every": 100,
+        "evaluate_every": 20,
     }
     with pytest.raises(SweepFailed, match="5 of 5 trials have failed"):
         run_sweep(
