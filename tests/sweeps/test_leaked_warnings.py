@@ -5,10 +5,12 @@ import sys
 import warnings
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
 
+@pytest.mark.slow
 def test_an_archive_of_torchscript_in_place_of_a_state_leaks_no_warning(tmp_path: Path) -> None:
     path = tmp_path / "attempt-1.pt"
     with warnings.catch_warnings():

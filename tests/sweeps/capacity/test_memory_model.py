@@ -27,6 +27,8 @@ IN_FLOAT32 = ("abpn", "bsrn", "slwsr", "swisenet")
 
 Those whose step in bfloat16 takes many seconds on a processor are measured in float32, where no weight is copied.
 """
+LONG = ("edsr", "lapsrn")
+"""Networks whose step in bfloat16 takes more than a second."""
 S_LWSR = architecture("slwsr", {"n_feats": 16})
 
 
@@ -36,7 +38,11 @@ def load(scale: int = 4, *, bfloat16: bool = True, batch: int = 4, patch: int = 
 
 @pytest.mark.parametrize(
     ("name", "bfloat16"),
-    [(name, True) for name in IN_BFLOAT16] + [(name, False) for name in IN_FLOAT32],
+    [
+        *((name, True) for name in IN_BFLOAT16 if name not in LONG),
+        *((name, False) for name in IN_FLOAT32),
+        *(pytest.param(name, True, marks=pytest.mark.slow) for name in LONG),
+    ],
 )
 def test_a_published_network_takes_what_is_predicted_and_a_third_of_it_at_least(
     name: str, bfloat16: bool

@@ -142,6 +142,7 @@ def test_a_rung_beside_others_is_measured_again_and_the_quietest_counts(tmp_path
     assert climbed(tmp_path, {1: 10, 2: 20}, most=2).disturbance == ""
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
     with pytest.raises(RungFailed, match=r"train\.patch_size: must fit into each image"):
         measure_rung(job(tmp_path, patch_size=4000), 1)

@@ -215,6 +215,8 @@ def test_a_test_set_is_opened_whole(make_set: MakeSet, tmp_path: Path) -> None:
     assert (pairs.name, pairs.names, pairs.scale) == ("Set5", ("baby", "bird"), 4)
 
 
+# The test below finds a picture that is there twice in a smaller set.
+@pytest.mark.slow
 def test_bsds400_shares_no_picture_with_b100(shared: Path, tmp_path: Path) -> None:
     settings = DataSettings(train="BSDS400", root=str(shared / "data"))
     opened = open_split(settings, 4, tmp_path)

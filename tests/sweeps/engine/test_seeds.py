@@ -77,7 +77,12 @@ def test_each_architecture_is_trained_with_three_seeds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "halving"), [("random", HALVING), ("tpe", None), ("pareto", None)]
+    ("sampler", "halving"),
+    [
+        ("random", HALVING),
+        ("tpe", None),
+        pytest.param("pareto", None, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_sweep_gives_the_rows_of_an_undisturbed_one(
     tmp_path: Path, sampler: str, halving: dict[str, int] | None

@@ -12,12 +12,12 @@ from sweeps.run import run_sweep
 from tests.sweeps.sinks.copies import interrupt, logged, rows
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-mlflow = pytest.importorskip("mlflow")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # MLflow's own warnings
 
 
 def runs(uri: str) -> Iterator[tuple[Any, Any]]:
     """The client, and each run of the sweep."""
+    mlflow = pytest.importorskip("mlflow")  # here, because its import takes a second
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("tiny")
     for run in client.search_runs([experiment.experiment_id], order_by=["tags.`srsweep.trial`"]):
@@ -42,6 +42,7 @@ def compare(client: Any, run: Any, row: TrialRow) -> None:
 
 
 def test_runs_say_what_the_database_says_also_after_a_kill(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     config = logged(tmp_path, mlflow=uri)
     interrupt(config, 2)

@@ -205,6 +205,8 @@ def test_a_step_is_timed() -> None:
     assert 0 < time_step(Tiny(), 2, SETTINGS) < 10
 
 
+# `test_imports.py` reads in the sources where Ray and SQL may be imported.
+@pytest.mark.slow
 def test_training_is_imported_without_ray_or_sql() -> None:
     script = """
 import sys

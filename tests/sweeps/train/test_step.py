@@ -268,6 +268,7 @@ print(fewest)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc, that is Linux")
 def test_freed_memory_is_kept() -> None:
     if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
