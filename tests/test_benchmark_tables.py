@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import adopt, folders, quality, record, rounding, table, targets
 from benchmarks.record import Record
+from benchmarks.search import curves
 from benchmarks.table import evaluation, tables, training
 
 
@@ -255,3 +256,14 @@ def test_results_of_a_search_are_read_until_a_person_has_own_ones(elsewhere: Pat
     assert adopted.read_text() == "adopted"
     assert adopt.adopt(folders.known_at("summary.csv")) == adopted
     assert adopted.read_text() == "own"
+
+
+def test_a_table_that_is_still_growing_is_replayed_only_if_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curves, "TABLES", tmp_path)
+    sweep = "metadata: {sweep: {name: small, scale: 2, families: {edsr: {n_feats: [4, 8], n_blocks: 1}}}}\n"
+    for name, rows in (("growing", ["a"]), ("complete", ["a", "b"])):
+        (tmp_path / f"{name}.yaml").write_text(sweep)
+        (tmp_path / f"{name}.csv").write_text("\n".join(["key", *rows, ""]))
+    assert curves.table_names() == ["complete"]
