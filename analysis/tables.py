@@ -26,6 +26,8 @@ Format = Literal["table", "json", "csv"]
 SPREAD = ("latency_q1", "latency_q3", "latency_ok")
 """Prefixes of the columns with a latency's lower quartile, upper quartile and reliability (1 or 0). The name and the
 dataset of the latency supply the rest of the column name."""
+DOUBT = "unreliable"
+"""The word for an unreliable latency, after its quartiles if they are known."""
 
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
@@ -301,26 +303,29 @@ def spread_columns(names: Iterable[str]) -> list[str]:
 
 
 def with_spreads(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Returns `frame` and `names`, with a text column added after each latency whose quartiles are known.
+    """Returns `frame` and `names`, with a text column added after each latency with known quartiles or an unreliable value.
 
-    The text is 'LOWER to UPPER' in milliseconds, with a remark if the latency is unreliable. It is '' if the row has no
-    quartiles.
+    The text is 'LOWER to UPPER' in milliseconds, 'unreliable', or both. It is '' if the row has no quartiles and its
+    latency is not marked as unreliable.
     """
     found: list[str] = []
     for name in names:
         found.append(name)
         lower, upper, reliable = spread_columns([name]) or ("", "", "")
-        if lower not in frame or upper not in frame or frame[lower].isna().all():
+        unknown = pd.Series(math.nan, frame.index)
+        columns = [frame.get(each, unknown) for each in (lower, upper, reliable)]
+        texts = [_spread_text(*row) for row in zip(*columns, strict=True)]
+        if not any(texts):
             continue
-        certain = frame[reliable] if reliable in frame else pd.Series(1.0, frame.index)
-        texts = [
-            "" if math.isnan(low) else f"{low:.4g} to {high:.4g}{', unreliable' * (sure == 0)}"
-            for low, high, sure in zip(frame[lower], frame[upper], certain, strict=True)
-        ]
         added = "quartiles_ms" + f"_{len(found)}" * ("quartiles_ms" in found)
         frame = frame.assign(**{added: texts})
         found.append(added)
     return frame, found
+
+
+def _spread_text(lower: float, upper: float, reliable: float) -> str:
+    quartiles = "" if math.isnan(lower) or math.isnan(upper) else f"{lower:.4g} to {upper:.4g}"
+    return ", ".join(filter(None, (quartiles, DOUBT * (reliable == 0))))
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from analysis.device.latency_model import Learnt, learn
 from analysis.export.files import card_of, named, target_of
 from analysis.read.database import measurement
 from analysis.read.frames import load_cost_names, load_trial, load_trials
-from analysis.tables import Format
+from analysis.tables import Format, spread_columns
 from searchspace.architecture import Architecture, architecture, stored_architecture
 from searchspace.errors import UserError
 from searchspace.operators import UNITS
@@ -35,6 +35,10 @@ from sweeps.paths import expanded
 
 Sample = tuple[Architecture, int, float]
 """A network, its scale and its latency in milliseconds."""
+UNRELIABLE = (
+    "{} of {} latencies are unreliable: other processes used the cores, or the quartiles kept changing; the model was "
+    "fitted to them like to the others"
+)
 
 
 @click.command()
@@ -86,13 +90,15 @@ def model(
     check_new("--output", output, replace=replace)
     path = Path(expanded(source))
     if path.suffix.lower() == ".csv":
-        setting, samples = _of_file(path, words, networks or path.parent, db)
+        setting, samples, doubtful = _of_file(path, words, networks or path.parent, db)
     else:
-        setting, samples = _of_sweep(source, words, db)
+        setting, samples, doubtful = _of_sweep(source, words, db)
     scale, different = _one_scale(samples, source)
     learnt = learn(setting, list(different), scale, list(different.values()))
     write_model(learnt.model, output)
     print_table(_table(list(different), learnt), form)
+    if doubtful:
+        say(UNRELIABLE.format(doubtful, len(samples)), err=True)
     shared = len(samples) - len(different)
     for line in _said(learnt, output, shared):
         say(line, err=form is not None)
@@ -161,7 +167,8 @@ def _one_scale(samples: Sequence[Sample], source: str) -> tuple[int, dict[Archit
 
 def _of_file(
     path: Path, words: str, cards: Path, db: str | None
-) -> tuple[DeviceSetting, list[Sample]]:
+) -> tuple[DeviceSetting, list[Sample], int]:
+    """Returns the setting, a sample for each latency, and the number of unreliable latencies."""
     rows = read_rows(path, dict.fromkeys(CONDITIONS))
     settings = {row.latency.setting for row in rows}
     fitting = [
@@ -187,7 +194,8 @@ def _of_file(
         else:
             network, scale = known[_key(row)]
         samples.append((network, scale, row.latency.median))
-    return fitting[0], samples
+    doubtful = sum(row.latency.reliable is False for row in rows)
+    return fitting[0], samples, doubtful
 
 
 def _refuse_twice(rows: Sequence[Row], path: Path) -> None:
@@ -219,7 +227,8 @@ def _cards(folder: Path) -> dict[str, tuple[Architecture, int]]:
     return found
 
 
-def _of_sweep(source: str, words: str, db: str | None) -> tuple[DeviceSetting, list[Sample]]:
+def _of_sweep(source: str, words: str, db: str | None) -> tuple[DeviceSetting, list[Sample], int]:
+    """Returns the setting, a sample for each trial, and the number of unreliable latencies."""
     (sweep,), url = locate([source], db)
     wanted = cost_name(load_cost_names(url), f"latency {words}".strip())
     name, device = measurement(wanted)
@@ -234,7 +243,9 @@ def _of_sweep(source: str, words: str, db: str | None) -> tuple[DeviceSetting, l
     ]
     if not samples:
         raise UserError(f"{sweep}: no complete trial has {wanted}")
-    return setting, samples
+    reliable = spread_columns([wanted])[-1]
+    doubtful = int((trials[reliable] == 0).sum()) if reliable in trials else 0
+    return setting, samples, doubtful
 
 
 def _trial(sweep: str, number: int, url: str) -> tuple[Architecture, int]:

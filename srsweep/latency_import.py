@@ -16,10 +16,16 @@ from srsweep.choice import REFERENCE
 from srsweep.errors import say
 from srsweep.options import DATABASE, ExpandedPath, locate, print_table, tabular
 from srsweep.phone_csv import Row, read_rows
-from sweeps.measure.latency_names import LOWER, PREFIX
+from sweeps.measure.latency_names import LOWER, PREFIX, RELIABLE
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 
+KEPT = (
+    (LOWER, "quartiles", "lower_ms and upper_ms"),
+    (RELIABLE, "a mark of reliability", "reliable"),
+)
+"""First word of the name of each measurement that would stay beside a new median, in words, and the columns that replace
+it."""
 KEY = re.compile(r"[0-9a-f]{8,16}")
 """Matches the key of an architecture, or the beginning of a key."""
 
@@ -66,7 +72,8 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
 
     FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. One of these columns
     names the network: `file` (a file from `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the network's key
-    in the database). The columns `lower_ms` and `upper_ms` (the quartiles) and `runs` are optional.
+    in the database). The columns `lower_ms` and `upper_ms` (the quartiles), `runs` and `reliable` (yes or no) are
+    optional.
 
     Give device, runtime, delegate, dtype, size and threads either as a column or as an option. With the column
     `file`, the dtype and a fixed input size are read from the name of the file. All six become part of the stored
@@ -110,8 +117,10 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
 
 
 def _shown(row: Row) -> dict[str, object]:
+    reliable = row.latency.reliable
     return {
         "latency_ms": row.latency.median,
+        **({} if reliable is None else {"reliable": "yes" if reliable else "no"}),
         "measurement": row.latency.setting.name,
         "device": row.latency.setting.device,
     }
@@ -166,23 +175,26 @@ def _refuse_twice(found: Sequence[tuple[Row, pd.DataFrame]], file: Path) -> None
 
 
 def _refuse_stored(found: Sequence[tuple[Row, pd.DataFrame]], file: Path, *, replace: bool) -> None:
-    """Raises UserError if another value of a latency is stored, unless `replace` is True.
+    """Raises UserError if other values of a latency are stored, unless `replace` is True.
 
-    Even with `replace`, raises UserError if the stored latency has quartiles and the new one has none. Otherwise, the
-    old quartiles would stay beside the new median.
+    Even with `replace`, raises UserError if quartiles or a mark of reliability are stored and the row has none.
+    Otherwise, those of the old latency would stay beside the new median.
     """
     for row, own in found:
-        name, device, value = row.latency.rows()[0]
         where = f"{file}, line {row.line}: {shown(row.network)}"
-        stored = _stored(own, name, device)
-        other = stored[stored != value]
-        if len(other) and not replace:
-            raise UserError(f"{where} has {other.iloc[0]:g} ms for this already; add --replace")
-        quartile = name.replace(PREFIX, LOWER, 1)
-        if row.latency.lower is None and len(_stored(own, quartile, device)):
-            raise UserError(
-                f"{where} has quartiles stored for this; give lower_ms and upper_ms too"
-            )
+        latency = row.latency.rows()
+        name, device, _ = latency[0]
+        for each, _, value in latency:
+            stored = _stored(own, each, device)
+            other = stored[stored != value]
+            if len(other) and not replace:
+                what = f"{other.iloc[0]:g} ms" if each == name else "other quartiles or reliability"
+                raise UserError(f"{where} has {what} for this already; add --replace")
+        given = {each for each, _, _ in latency}
+        for word, what, columns in KEPT:
+            each = name.replace(PREFIX, word, 1)
+            if each not in given and len(_stored(own, each, device)):
+                raise UserError(f"{where} has {what} stored for this; give {columns} too")
 
 
 def _stored(own: pd.DataFrame, name: str, device: str) -> "pd.Series[float]":

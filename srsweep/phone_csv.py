@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.device.results import RELIABLE
 from analysis.export.files import target_of
 from searchspace.errors import UserError, shown
 from srsweep.options import size_of
@@ -19,6 +20,8 @@ CONDITIONS = ("device", "runtime", "delegate", "dtype", "size", "threads")
 for all rows."""
 VALUES = ("latency_ms", "lower_ms", "upper_ms", "runs")
 """Columns with numbers. Only the first is required."""
+ANSWERS = {"": None, "yes": True, "no": False}
+"""Maps each value of the column RELIABLE, which may be missing, to whether the latency is reliable. None: unknown."""
 SIZED = re.compile(r"_(\d+x\d+)$")
 """Matches the end of the name, without suffix, of an exported file that accepts only one size."""
 LARGEST_FILE = 10_000_000
@@ -61,7 +64,7 @@ def read_rows(path: Path, given: Mapping[str, str | None]) -> list[Row]:
 
 
 def _check_columns(path: Path, columns: list[str], given: Mapping[str, str | None]) -> None:
-    known = (*NETWORKS, *CONDITIONS, *VALUES)
+    known = (*NETWORKS, *CONDITIONS, *VALUES, RELIABLE)
     for name in columns:
         if name not in known:
             raise UserError(
@@ -110,6 +113,7 @@ def _row(
             lower=numbers[1],
             upper=numbers[2],
             runs=numbers[3],
+            reliable=_answer(found.get(RELIABLE, "")),
         )
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
@@ -150,3 +154,9 @@ def _number(name: str, text: str) -> float | None:
         return float(text) if text else None
     except ValueError:
         raise UserError(f"{name}: must be a number, got {shown(text)}") from None
+
+
+def _answer(text: str) -> bool | None:
+    if text not in ANSWERS:
+        raise UserError(f"{RELIABLE}: must be yes, no or empty, got {shown(text)}")
+    return ANSWERS[text]

@@ -20,6 +20,8 @@ FAILED = ".failed"
 """Suffix of the file that holds the output of a failed program."""
 COLUMNS = ("file", "latency_ms", "lower_ms", "upper_ms", "runs")
 CONDITIONS = ("device", "runtime", "delegate", "size", "threads")
+RELIABLE = "reliable"
+"""Column after COLUMNS with `Result.reliable`. It is written if at least one result has a value for it."""
 MEAN = " (mean)"
 """Suffix of the runtime's name if its program reports the mean instead of the median. The suffix keeps means and
 medians apart.
@@ -42,8 +44,13 @@ class Result:
     """Name and version of the runtime. '' if the result does not name them."""
     build: str = ""
     """Digits that differ between builds of the program. '' if they are unknown."""
-    doubt: str = ""
-    """Why the latency is unreliable. '' if it is reliable, or if the program does not report its reliability."""
+    doubt: str | None = None
+    """Why the latency is unreliable. '' if it is reliable. None if the program does not tell whether it is."""
+
+    @property
+    def reliable(self) -> str:
+        """'yes', 'no', or '' if the program does not tell."""
+        return "" if self.doubt is None else "no" if self.doubt else "yes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +105,8 @@ def _read(path: Path) -> Result | str:
             threads=int(stated["threads"]),
             size=str(stated["size"]),
             times=times,
-            **{name: str(stated.get(name, "")) for name in ("device", "runtime", "build", "doubt")},
+            doubt=None if "doubt" not in stated else str(stated["doubt"]),
+            **{name: str(stated.get(name, "")) for name in ("device", "runtime", "build")},
         )
     except (ValueError, TypeError, KeyError, AssertionError):
         return "its result was not written by run.sh, or was changed"
@@ -144,7 +152,8 @@ def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
         )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *CONDITIONS))
+    tells = any(each.reliable for each in results)
+    writer.writerow((*COLUMNS, *([RELIABLE] if tells else []), *CONDITIONS))
     for each in results:
         times, own = each.times, (device or each.device, runtime or each.runtime)
         for option, name in zip(("--device", "--runtime"), own, strict=True):
@@ -159,6 +168,7 @@ def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
                 each.file,
                 *("" if value is None else f"{value:.6g}" for value in measured),
                 "" if times.runs is None else times.runs,
+                *([each.reliable] if tells else []),
                 *(own[0], named, each.delegate, each.size, each.threads),
             )
         )

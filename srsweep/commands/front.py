@@ -1,19 +1,24 @@
 """The command `front`: prints the Pareto front of a sweep."""
 
-import click
+from collections.abc import Iterator
+from itertools import pairwise
 
-from analysis.tables import Format
+import click
+import pandas as pd
+
+from analysis.read.database import measurement
+from analysis.read.frames import load_sweeps
+from analysis.tables import DOUBT, LATENCY, Format
 from searchspace.predicted import PREDICTED_LATENCY
 from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, print_table, tabular
 from srsweep.pareto_front import below_bicubic_line, front_of, predicted_line
+from sweeps.measure.device_latency import setting_of
+from sweeps.measure.latency_objective import FACT
 
-UNRELIABLE = (
-    "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that "
-    "does nothing else, "
-    "`{}` measures the sweep's latencies again"
-)
+UNRELIABLE = "unreliable: other processes used the cores, or the quartiles kept changing; "
+IDLE = "on a machine that does nothing else"
 
 
 @click.command()
@@ -49,6 +54,23 @@ def front(
         say(predicted_line(url, sweep), err=True)
     if told := below_bicubic_line(url, sweep, table):
         say(told, err=True)
-    if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():
-        anew = advised("latency", sweep, "--replace", storage=url)
-        say(UNRELIABLE.format(anew), err=True)
+    for line in _unreliable_lines(url, sweep, table):
+        say(line, err=True)
+
+
+def _unreliable_lines(url: str, sweep: str, table: pd.DataFrame) -> Iterator[str]:
+    """Yields a line about each latency of `table` that is unreliable for a trial: how to measure it again."""
+    facts = load_sweeps(url, [sweep])
+    own = facts[FACT].iloc[0] if FACT in facts else None
+    for latency, spread in pairwise(map(str, table.columns)):
+        if not spread.startswith("quartiles_ms") or not table[spread].str.endswith(DOUBT).any():
+            continue
+        name, device = measurement(latency)
+        if latency == own:
+            anew = advised("latency", sweep, "--replace", storage=url)
+            how = f"{IDLE}, `{anew}` measures the sweep's latencies again"
+        elif setting_of(name.removeprefix(LATENCY), device) is not None:
+            how = f"time it again {IDLE}, and store it with `srsweep latency import FILE --replace`"
+        else:
+            how = f"{IDLE}, `srsweep export` and `srsweep latency` measure it again"
+        yield UNRELIABLE + how

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from searchspace.errors import UserError, shown
 from searchspace.quantity import MAX_MILLISECONDS
-from sweeps.measure.latency_names import LOWER, PREFIX, RUNS, UPPER
+from sweeps.measure.latency_names import LOWER, PREFIX, RELIABLE, RUNS, UPPER
 
 MOST_CHARACTERS = 100
 """Maximum number of characters in the name of the device, and in the names of runtime and delegate together."""
@@ -94,6 +94,8 @@ class DeviceLatency:
     """Lower quartile; None if it is unknown."""
     upper: float | None = None
     runs: float | None = None
+    reliable: bool | None = None
+    """Whether the program that measured the latency trusts it. None if the program does not tell."""
 
     def __post_init__(self) -> None:
         _check("latency_ms", self.median)
@@ -110,7 +112,13 @@ class DeviceLatency:
 
     def rows(self) -> list[tuple[str, str, float]]:
         """Returns the measurements to store, each as (name, dataset, value). The median is the first."""
-        values = {PREFIX: self.median, LOWER: self.lower, UPPER: self.upper, RUNS: self.runs}
+        values = {
+            PREFIX: self.median,
+            LOWER: self.lower,
+            UPPER: self.upper,
+            RUNS: self.runs,
+            RELIABLE: self.reliable,
+        }
         return [
             (f"{word} {self.setting.name}", self.setting.device, float(value))
             for word, value in values.items()

@@ -117,4 +117,17 @@ def test_quartiles_stand_beside_their_latency_and_say_if_it_is_unreliable() -> N
         "quartiles_ms_3",
     ]
     older = frame.assign(**{lower: float("nan"), upper: float("nan")})
-    assert "quartiles_ms" not in front_table(older, ["psnr_y", fast])
+    assert "quartiles_ms" not in front_table(older.drop(columns=reliable), ["psnr_y", fast])
+
+
+def test_an_unreliable_latency_without_quartiles_is_told() -> None:
+    """A program on a phone may report no quartiles."""
+    fast = "latency_ms mnn-3/cpu float32 320x180 1 threads on Board"
+    reliable = spread_columns([fast])[2]
+    frame = FRAME.assign(**{fast: [3.0, 4.0], reliable: [1.0, 0.0]})
+    shown = front_table(frame, ["psnr_y", fast])
+    assert dict(zip(shown[fast], shown["quartiles_ms"], strict=True)) == {
+        3.0: "",
+        4.0: "unreliable",
+    }
+    assert "quartiles_ms" not in front_table(frame.assign(**{reliable: 1.0}), ["psnr_y", fast])

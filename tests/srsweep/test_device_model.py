@@ -101,6 +101,19 @@ def test_from_a_design_to_a_choice_by_predicted_latency(
     assert json.loads(chosen.stdout)[0]["number"] == 1
 
 
+def test_a_model_tells_how_many_of_its_latencies_are_unreliable(
+    bench: Path, tmp_path: Path
+) -> None:
+    table, words = bench / "latencies.csv", ("--latency", "cpu", "-o", tmp_path / "pixel.json")
+    assert "unreliable" not in succeed("device", "model", table, *words).stderr
+    head, *lines = table.read_text().splitlines()
+    marked = [f"{line},{'no' if n < 2 else 'yes'}" for n, line in enumerate(lines)]
+    table.write_text("\n".join([f"{head},reliable", *marked]) + "\n")
+    told = succeed("device", "model", table, *words, "--replace", "--json")
+    assert "2 of 9 latencies are unreliable" in told.stderr
+    assert len(json.loads(told.stdout)) == 9
+
+
 def test_a_model_of_another_scale_predicts_nothing(bench: Path, tmp_path: Path) -> None:
     model = tmp_path / "pixel.json"
     succeed("device", "model", bench / "latencies.csv", "--latency", "cpu", "-o", model)

@@ -232,3 +232,4 @@ def test_a_designed_network_is_timed_on_this_machine(still_machine: None, tmp_pa
         assert (row["delegate"], row["size"], row["threads"]) == ("cpu", "16x12", "1")
         assert row["runtime"].startswith("onnxruntime 1.")
         assert float(row["lower_ms"]) <= float(row["latency_ms"]) <= float(row["upper_ms"])
+        assert row["reliable"] == "yes"

@@ -8,6 +8,7 @@ import pytest
 from analysis.read.frames import load_trials
 from searchspace.architecture import architecture
 from searchspace.errors import UserError
+from srsweep.device_model import _of_sweep
 from sweeps.measure.device_latency import DeviceSetting
 from tests.srsweep.calls import mistake, succeed
 from tests.stored import Database
@@ -182,3 +183,44 @@ def test_a_limit_on_one_of_several_latencies_has_no_number(small: Database, tabl
         succeed(*("latency", "import", table, *PHONE, "--delegate", delegate), "--db", small.url)
     words = ("select", "small", "--max", "latency npu=25ms", "--db", small.url, "--json")
     assert json.loads(succeed(*words).stdout)[0]["rule"] == "latency <= 25 ms"
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Path:
+    """A CSV file with a reliable latency, an unreliable one, and one that is not marked."""
+    path = tmp_path / "marked.csv"
+    marks = ("yes", "no", "")
+    lines = [f"small#{n},{10 * (n + 1)},{mark}" for n, mark in enumerate(marks)]
+    path.write_text("\n".join(["trial,latency_ms,reliable", *lines]) + "\n")
+    return path
+
+
+FLOAT = (*GPU, "--dtype", "float32", "--size", "320x180")
+
+
+def test_an_unreliable_latency_of_a_phone_is_shown_as_one(small: Database, marked: Path) -> None:
+    db = ("--db", small.url)
+    rows = json.loads(succeed("latency", "import", marked, *FLOAT, *db, "--json").stdout)
+    assert [row["reliable"] for row in rows] == ["yes", "no", None]
+    front = succeed("front", "small", "--objectives", "psnr_y,latency Pixel", *db, "--json")
+    told = {row["number"]: row["quartiles_ms"] for row in json.loads(front.stdout)}
+    assert told == {0: "", 1: "unreliable", 2: ""}
+    assert "store it with `srsweep latency import FILE --replace`" in front.stderr
+    chosen = succeed("select", "small", "--max", "latency Pixel=25ms", *db, "--json")
+    assert json.loads(chosen.stdout)[0]["quartiles_ms"] == "unreliable"
+    *_, doubtful = _of_sweep("small", "Pixel", small.url)  # for `srsweep device model`
+    assert doubtful == 1
+
+
+def test_a_mark_of_reliability_is_not_replaced_in_silence(small: Database, marked: Path) -> None:
+    words = ("latency", "import", marked, *FLOAT, "--db", small.url)
+    succeed(*words)
+    marked.write_text("trial,latency_ms,reliable\nsmall#1,20,yes\n")
+    assert "has other quartiles or reliability for this already; add --replace" in mistake(*words)
+    succeed(*words, "--replace")
+    marked.write_text("trial,latency_ms\nsmall#1,21\n")
+    assert "has a mark of reliability stored for this; give reliable too" in mistake(
+        *words, "--replace"
+    )
+    marked.write_text("trial,latency_ms,reliable\nsmall#1,21,maybe\n")
+    assert "line 2: reliable: must be yes, no or empty, got 'maybe'" in mistake(*words)
