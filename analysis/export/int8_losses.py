@@ -8,10 +8,9 @@ from torch import nn
 
 from analysis.export.pipeline import in_one_line, write_unverified
 from analysis.export.target import Target
-from analysis.export.verify import file_psnr
+from analysis.export.verify import file_psnr, torch_psnr
 from searchspace.layers import deployed
 from sweeps.data.split import DataSplit
-from sweeps.measure.evaluate import evaluate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +18,7 @@ class Losses:
     """PSNR on the validation images [dB] of one network: in float32, and as INT8 files of one target."""
 
     float32: float
-    """PSNR of the weights before any rounding, in torch."""
+    """PSNR of the weights before any rounding, in torch. In tiles if the files do not take the images whole."""
     post_training: float
     """PSNR of the INT8 file made from these weights."""
     aware: float | None = None
@@ -52,7 +51,7 @@ def losses(
     file of fixed size is written. Raises ExportFailed if a file cannot be written.
     """
     return Losses(
-        float32=evaluate(before, split.validation, device="cpu").psnr_y,
+        float32=torch_psnr(target, before, split.validation, size),
         post_training=_psnr(before, target, split, size),
         aware=None if after is None else _psnr(after, target, split, size),
     )

@@ -80,7 +80,7 @@ def card(
             "torch": verdict.psnr_torch,
             "file": verdict.psnr,
             "lost": verdict.loss,
-            "bicubic": origin.bicubic,
+            "bicubic": verdict.bicubic,
             "tile": verdict.tile,
         },
         "largest_difference": verdict.differences,

@@ -85,6 +85,7 @@ def ship(
                     plain,
                     split.validation,
                     psnr_torch=psnr_torch,
+                    bicubic=origin.bicubic,
                     latency_size=size,
                     threads=threads,
                 )

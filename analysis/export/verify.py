@@ -15,6 +15,7 @@ from analysis.export.target import Job, Run, Target, largest_side
 from analysis.export.targets import TARGETS
 from analysis.export.tiles import InTiles
 from sweeps.data.cache import PairSet
+from sweeps.data.imresize import imresize
 from sweeps.device import device_model
 from sweeps.measure.evaluate import evaluate
 from sweeps.measure.latency import Latency, Setting, measure
@@ -37,6 +38,8 @@ class Verdict:
     """Largest difference from torch in any colour value, on a scale from 0 to 1, by image size ('WxH')."""
     psnr_torch: float
     """PSNR of the network in torch on the validation split [dB]."""
+    bicubic: float
+    """PSNR of bicubic on the validation split [dB]."""
     psnr: float | None
     """PSNR of the exported file on the validation split [dB]. None if this machine cannot run the file."""
     bytes: int
@@ -51,8 +54,8 @@ class Verdict:
     largest: int | None = None
     """Largest height and width that the file accepts. None if there is no limit."""
     tile: tuple[int, int] | None = None
-    """Height and width of the tiles that were used to measure the PSNR of the file and of torch. None if whole images
-    were used.
+    """Height and width of the tiles in which the PSNR of the file, of torch and of bicubic was measured. None if whole
+    images were used.
     """
 
     @property
@@ -73,18 +76,20 @@ def verify(
     validation: PairSet,
     *,
     psnr_torch: float,
+    bicubic: float,
     latency_size: tuple[int, int],
     threads: int,
 ) -> Verdict:
     """Compares the exported file at `path` with the deployed `network` from which it was made.
 
-    `psnr_torch` is the PSNR of the network on `validation` in torch [dB]. The caller measures it once for all files of
-    the network. If the file does not take all validation images in one piece, the PSNR in torch is measured again, in
-    tiles. `latency_size` is the (height, width) for which the file was written. The latency is measured for an image of
-    this size. Raises ExportFailed if the file differs from the network by more than `target` allows.
+    `psnr_torch` is the PSNR of the network on `validation` in torch, and `bicubic` that of bicubic [dB]. The caller
+    measures both once for all files of the network. If the file does not take all validation images in one piece, both
+    are measured again, in the tiles in which the file is measured. `latency_size` is the (height, width) for which the
+    file was written. The latency is measured for an image of this size. Raises ExportFailed if the file differs from
+    the network by more than `target` allows.
     """
     if target.fault is not None:
-        return _not_run(target, path, network, psnr_torch, latency_size)
+        return _not_run(target, path, network, psnr_torch, bicubic, latency_size)
     run = target.load(path, threads)
     first = validation.low_res(0)
     sizes = (latency_size,) if target.fixed else SIZES
@@ -96,12 +101,13 @@ def verify(
         _refuse_small(target, validation, smallest)
     tile = _tile(target, validation, latency_size)
     if tile:
-        whole = InTiles(network, tile, padded=target.fixed)
-        psnr_torch = evaluate(whole, validation, device="cpu").psnr_y
+        psnr_torch = torch_psnr(target, network, validation, latency_size)
+        bicubic = torch_psnr(target, Bicubic(validation.scale), validation, latency_size)
     after = file_psnr(target, run, validation, latency_size)
     verdict = Verdict(
         differences=differences,
         psnr_torch=psnr_torch,
+        bicubic=bicubic,
         psnr=after,
         bytes=path.stat().st_size,
         latency=file_latency(target, run, latency_size, threads),
@@ -120,14 +126,25 @@ def file_psnr(target: Target, run: Run, validation: PairSet, size: tuple[int, in
     The images are split into tiles unless the file takes all of them whole. `size` is the (height, width) for which the
     file was written.
     """
-    judged: nn.Module = AsNetwork(run)
+    return torch_psnr(target, AsNetwork(run), validation, size)
+
+
+def torch_psnr(
+    target: Target, network: nn.Module, validation: PairSet, size: tuple[int, int]
+) -> float:
+    """Returns the PSNR [dB] of a network in torch on the validation images, in the same tiles as `file_psnr`."""
     if tile := _tile(target, validation, size):
-        judged = InTiles(judged, tile, padded=target.fixed)
-    return evaluate(judged, validation, device="cpu").psnr_y
+        network = InTiles(network, tile, padded=target.fixed)
+    return evaluate(network, validation, device="cpu").psnr_y
 
 
 def _not_run(
-    target: Target, path: Path, network: nn.Module, psnr_torch: float, size: tuple[int, int]
+    target: Target,
+    path: Path,
+    network: nn.Module,
+    psnr_torch: float,
+    bicubic: float,
+    size: tuple[int, int],
 ) -> Verdict:
     """Checks the structure of a file that this machine cannot run. Raises ExportFailed if the check fails."""
     assert target.fault is not None
@@ -139,6 +156,7 @@ def _not_run(
     return Verdict(
         differences={},
         psnr_torch=psnr_torch,
+        bicubic=bicubic,
         psnr=None,
         bytes=path.stat().st_size,
         latency=None,
@@ -227,6 +245,20 @@ class AsNetwork(nn.Module):
 
     def forward(self, low_res: Tensor) -> Tensor:
         return torch.from_numpy(self.run(low_res.contiguous().numpy()))
+
+
+class Bicubic(nn.Module):
+    """Upscales as `bicubic_scores` does: the image is rounded to 8 bits before and after the enlargement."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        """Upscales one image (1, 3, h, w) in [0, 1] to (1, 3, s * h, s * w)."""
+        image = (255 * low_res[0]).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        enlarged = torch.from_numpy(imresize(image, self.scale))
+        return enlarged.permute(2, 0, 1)[None].float() / 255
 
 
 def _tile(target: Target, validation: PairSet, size: tuple[int, int]) -> tuple[int, int] | None:

@@ -136,7 +136,7 @@ def export(  # noqa: PLR0913 - one parameter an option
                 for shipped in _ship(
                     each, dict.fromkeys(targets), output, data, origin, threads, at
                 ):
-                    _warn(shipped, origin)
+                    _warn(shipped)
                     _note_smallest(shipped)
                     rows.append({"variant": each.name} | _row(shipped))
                     if each.trial is not None and weights is None:
@@ -242,7 +242,7 @@ def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> N
     remember_or_tell(trial, rows)
 
 
-def _warn(shipped: Shipped, origin: Origin) -> None:
+def _warn(shipped: Shipped) -> None:
     """Prints a warning if the file is worse than bicubic interpolation, or if its latency is unreliable."""
     psnr, latency = shipped.verdict.psnr, shipped.verdict.latency
     if psnr is None or latency is None:
@@ -250,7 +250,7 @@ def _warn(shipped: Shipped, origin: Origin) -> None:
         return
     if doubt := latency.doubt:
         click.echo(f"{shipped.file}: the latency is unreliable: {doubt}", err=True)
-    if warning := below_bicubic("PSNR", psnr, origin.bicubic):
+    if warning := below_bicubic("PSNR", psnr, shipped.verdict.bicubic):
         click.echo(f"{shipped.file}:{warning}", err=True)
 
 
