@@ -173,7 +173,9 @@ def _versions(targets: list[str]) -> str:
 
 
 def table(rows: list[dict[str, str]]) -> str:
-    """Returns Markdown: a row for each family, a column for each format, and a list of the failures."""
+    """Returns Markdown: a row for each family, a column for each format, a list of the failures, and a line about networks
+    that are below bicubic.
+    """
     targets = list(dict.fromkeys(row["target"] for row in rows))
     cells = {(row["family"], row["target"]): row for row in rows}
     failures: list[str] = []
@@ -186,7 +188,19 @@ def table(rows: list[dict[str, str]]) -> str:
         label = next(row["network"] for row in rows if row["family"] == family)
         lines.append(f"| {label} | {' | '.join(own)} |")
     listed = [f"{i}. {reason}" for i, reason in enumerate(failures, 1)]
-    return "\n".join([*lines, "", *(listed or ["No format failed."])])
+    return "\n".join([*lines, "", *(listed or ["No format failed."]), *_below_bicubic(rows)])
+
+
+def _below_bicubic(rows: list[dict[str, str]]) -> list[str]:
+    """Returns the lines about the families whose network is below bicubic in float32. Its loss in INT8 says little."""
+    gaps = {
+        row["family"]: float(row["bicubic_psnr_y"]) - float(row["psnr_y"])
+        for row in rows
+        if row["psnr_y"]
+    }
+    below = [f"{family} ({gap:.1f} dB)" for family, gap in gaps.items() if gap > 0]
+    told = "Below bicubic after this short training, so their lost PSNR says little"
+    return ["", f"{told}: {', '.join(below)}."] if below else []
 
 
 def _cell(row: dict[str, str], failures: list[str]) -> str:

@@ -71,8 +71,9 @@ def test_the_table_of_formats_joins_two_runs(
 ) -> None:
     row = {"family": "edsr", "network": "edsr", "target": "int8", "failed": "", "bytes": "9000"}
     row |= {"lost_db": "0.1", "largest_difference": "", "latency_ms": "7", "reliable": "False"}
-    row |= {"commit": "1234", "settings": "threads=1"}
-    for number, own in enumerate((row, row | {"target": "mnn", "failed": "no memory"})):
+    row |= {"commit": "1234", "settings": "threads=1", "psnr_y": "27", "bicubic_psnr_y": "28.5"}
+    failed = row | {"target": "mnn", "failed": "no memory", "psnr_y": "", "bicubic_psnr_y": ""}
+    for number, own in enumerate((row, failed)):
         with (tmp_path / f"{number}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(own))
             writer.writeheader()
@@ -83,6 +84,7 @@ def test_the_table_of_formats_joins_two_runs(
     targets.write_page([tmp_path / "0.csv", tmp_path / "1.csv"])
     written = page.read_text()
     assert "| edsr | 0.10 dB, 9 KB, 7 ms (?) | failed (1) |\n\n1. no memory\n" in written
+    assert "says little: edsr (1.5 dB).\n" in written
     assert "`0.csv`, commit 1234, threads=1\n\n`1.csv`" in written
     assert written.endswith(f"{targets.END}\nafter\n")
 
