@@ -8,8 +8,17 @@ const MOST_LABELLED = 8;  // rings with a number beside them
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let picked = new Set();
 let adding = false;  // whether Shift was held when the mouse button was released
+let waiting = 0;  // requests that the server has not answered yet
 
 document.addEventListener("pointerup", (event) => { adding = event.shiftKey; }, true);
+
+// Dash asks the server with `fetch`. A request is counted here and not with `running` of a callback, because Dash never ends
+// `running` if the server does not respond: after a restart of the server, the page would wait for ever.
+const fetched = window.fetch;
+window.fetch = (...given) => {
+  waiting += 1;
+  return fetched(...given).finally(() => { waiting -= 1; });
+};
 
 const same = () => window.dash_clientside.no_update;
 const set = (id, properties) => window.dash_clientside.set_props(id, properties);
@@ -246,6 +255,13 @@ const callbacks = {
     if (!card) return Array(3).fill(same());
     cards.set(JSON.stringify({ name: id.name, type: id.type }), { id, card });
     return [widened(id, drawn(card)), card.title, card.text];
+  },
+
+  // Dash drops an answer that it awaits once it asks anew, so a server that needs longer than a tick would never be heard. The
+  // page therefore asks for news only if no request is under way.
+  tick(count) {
+    if (waiting === 0) set("beat", { data: count });
+    return same();
   },
 
   // Values of the page that a person or the server changes.

@@ -146,12 +146,12 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
     @app.callback(  # type: ignore[untyped-decorator]
         Output("sweep", "options"),
         Output("sweep", "value"),
-        Input("tick", "n_intervals"),
+        Input("beat", "data"),
         State("sweep", "options"),
         State("sweep", "value"),
         prevent_initial_call=True,
     )
-    def refresh(_tick: int, known: list[str], chosen: str | None) -> Any:
+    def refresh(_beat: int, known: list[str], chosen: str | None) -> Any:
         try:
             names = watch.names()
         except UserError:
@@ -193,11 +193,11 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         Input("cost", "value"),
         Input("quality", "value"),
         Input("over", "value"),
-        Input("tick", "n_intervals"),
+        Input("beat", "data"),
         State("shown", "data"),
     )
     def draw(  # noqa: PLR0913 - one parameter an input
-        sweep: str | None, cost: str, quality: str, over: Any, _tick: int, shown: Any
+        sweep: str | None, cost: str, quality: str, over: Any, _beat: int, shown: Any
     ) -> Any:
         if sweep is None:
             raise dash.exceptions.PreventUpdate

@@ -114,6 +114,7 @@ STORES = (
     "asked",
     "best-key",
     "heard",
+    "beat",
 )
 """Names of the values that the page keeps in the browser, empty at first."""
 

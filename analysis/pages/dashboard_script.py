@@ -25,6 +25,7 @@ def add_browser_callbacks(app: dash.Dash) -> None:
     for place in PLACES:
         _fill(app, place)
     heard: dict[str, Any] = {
+        "tick": Input("tick", "n_intervals"),
         "sweep": Input("sweep", "value"),
         "view": Input("view", "value"),
         "views": Input("known-views", "data"),
