@@ -28,8 +28,8 @@ def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
     "undecided". The column seeds_needed then estimates how many seeds would settle the comparison with a probability of
     80 %. Below the table, the command prints a line for each claim.
 
-    Run the sweep files in configs/claims to train these designs. docs/claims.md explains what short training runs can
-    show.
+    The source code of srsweep has sweep files that train these designs. Its page about claims explains what short
+    training runs can show.
     """
     known = {claim.name: claim for claim in CLAIMS}
     for name in names:

@@ -52,7 +52,7 @@ def inspect(
     power spectral density of its output and the size of its residual. It also shows the share of zeros after each
     activation. Finally, it shows how much the PSNR drops when the output of a parallel path, or one of the features
     that an information pool joins, is replaced by its mean over the image. The table of the blocks is also printed to
-    the terminal. docs/inspect.md explains the measurements.
+    the terminal.
 
     \b
     srsweep inspect imdn --weights IMDN_x4.pth --image baby.png -o inside

@@ -79,7 +79,7 @@ from sweeps.train.teacher import teacher_of
     "--teacher",
     metavar="TRIAL|FOLDER|FILE",
     help="Also learn from the output of a trained network. The option takes the same values as --from. A "
-    "file must be a checkpoint of srsweep; docs/training.md shows how --set distill=... takes other "
+    "file must be a checkpoint of srsweep; --set distill=... also takes other "
     "checkpoints. Default: the value that VARIANT was trained with, otherwise no teacher.",
 )
 @click.option(

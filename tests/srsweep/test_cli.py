@@ -1,6 +1,7 @@
 """The command line from end to end, and the help of every command."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ def test_every_command_has_help() -> None:
         result = invoke(name, "--help")
         assert result.exit_code == 0
         assert len(command.get_short_help_str(60)) > 10
+        # An installed wheel has none of these folders.
+        assert not re.search(r"\b(docs|configs|benchmarks)/", result.output), name
 
 
 def test_the_shell_completes_commands_and_options() -> None:
