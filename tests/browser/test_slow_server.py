@@ -27,7 +27,8 @@ COUNT_TICKS = """(() => {
 def test_a_page_does_not_ask_for_news_while_it_waits_for_an_answer(
     browser: Chromium, two_sweeps: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, go, asked = Watch.live, threading.Event(), []
+    read, go = Watch.live, threading.Event()
+    asked: list[str] = []
 
     def held(watch: Watch, sweep: str) -> Live:
         asked.append(sweep)
