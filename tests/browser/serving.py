@@ -18,7 +18,9 @@ def dashboard_of(url: str, **options: Any) -> Iterator[str]:
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:  # a thread that goes on would keep a failed test run from ending
+        server.shutdown()
+        thread.join()
+        server.server_close()
