@@ -70,7 +70,8 @@ def _unreliable_lines(url: str, sweep: str, table: pd.DataFrame) -> Iterator[str
             anew = advised("latency", sweep, "--replace", storage=url)
             how = f"{IDLE}, `{anew}` measures the sweep's latencies again"
         elif setting_of(name.removeprefix(LATENCY), device) is not None:
-            how = f"time it again {IDLE}, and store it with `srsweep latency import FILE --replace`"
+            anew = advised("latency", "import", "FILE", "--replace", storage=url)
+            how = f"time it again {IDLE}, and store it with `{anew}`"
         else:
             how = f"{IDLE}, `srsweep export` and `srsweep latency` measure it again"
         yield UNRELIABLE + how
