@@ -206,7 +206,9 @@ def test_an_unreliable_latency_of_a_phone_is_shown_as_one(small: Database, marke
     front = succeed("front", "small", "--objectives", "psnr_y,latency Pixel", *db, "--json")
     told = {row["number"]: row["quartiles_ms"] for row in json.loads(front.stdout)}
     assert told == {0: "", 1: "unreliable", 2: ""}
-    assert re.search(r"store it with `srsweep latency import FILE --replace --db \S+`", front.stderr)
+    assert re.search(
+        r"store it with `srsweep latency import FILE --replace --db \S+`", front.stderr
+    )
     chosen = succeed("select", "small", "--max", "latency Pixel=25ms", *db, "--json")
     assert json.loads(chosen.stdout)[0]["quartiles_ms"] == "unreliable"
     *_, doubtful = _of_sweep("small", "Pixel", small.url)  # for `srsweep device model`
