@@ -59,7 +59,9 @@ class Said:
             self.process = subprocess.Popen(command, stdout=output)
 
     def lines(self) -> list[str]:
-        return self.file.read_text().splitlines()
+        """The lines that are complete. Of the last one, only a part may have been written."""
+        lines = self.file.read_text().splitlines(keepends=True)
+        return [line[:-1] for line in lines if line.endswith("\n")]
 
     def intervals(self) -> list[tuple[int, int]]:
         """The (begin, end) of each step or measurement that has ended."""
