@@ -14,6 +14,7 @@ import torch
 
 from sweeps.measure import latency
 from sweeps.measure.load import Load, Meter
+from tests import share
 from tests.stored import Database
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -35,9 +36,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("srsweep")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    share.add_option(parser)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Stops where pytest-xdist ignores groups: several clusters at once are too much for a small machine."""
+    """Keeps the share of the slow tests that `--share` names, after -m has left out others.
+
+    Stops where pytest-xdist ignores groups: several clusters at once are too much for a small machine.
+    """
+    share.deselect(config, items)
     if not getattr(config.option, "loadgroup", False):
         return
     for item in items:

@@ -45,5 +45,7 @@ def test_hooks_and_workflow_call_what_make_check_and_ci_call() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     for hook in hooks:
         assert hook["entry"].replace(".venv/bin", "$(BIN)") in makefile
-    steps = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["test"]["steps"]
-    assert any(".ci/run" in step.get("run", "") for step in steps)
+    for name, command in {"ci": "bash .ci/run", "nightly": "bash .ci/run --all"}.items():
+        workflow = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())
+        steps = workflow["jobs"]["test"]["steps"]
+        assert any(step.get("run", "").endswith(command) for step in steps)
