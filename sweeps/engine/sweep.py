@@ -261,8 +261,9 @@ class Sweep(Roster):
                 and self.affordable_in_full(trial.target + 1)
             }
             self.set_floor()
+            number = len(self.repeats) if self.may_start else None
             chosen = self.suggester.promote(
-                len(self.repeats), [trial.architecture for trial in able.values()]
+                number, [trial.architecture for trial in able.values()]
             )
             self._due = None if chosen is None else able[chosen.key]
         return self._due

@@ -152,10 +152,11 @@ class Sampler(ABC):
     def pause(self, architecture: Architecture) -> None:
         """Called when a trial pauses at a rung of successive halving."""
 
-    def promote(self, number: int, waiting: Sequence[Architecture]) -> Architecture | None:
+    def promote(self, number: int | None, waiting: Sequence[Architecture]) -> Architecture | None:
         """Returns the paused trial to train further, or None if trial `number`, a new one, should start instead.
 
-        `waiting` are the trials that may go on. Called only if `promotes` is True. A call changes nothing.
+        `waiting` are the trials that may go on. `number` is None if the budget allows no new trial. Called only if
+        `promotes` is True. A call changes nothing.
         """
         return None
 

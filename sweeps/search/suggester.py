@@ -135,8 +135,11 @@ class Suggester:
         """Tells the sampler that a trial pauses at a rung and waits for promotion."""
         self.sampler.pause(suggested)
 
-    def promote(self, number: int, waiting: Sequence[Architecture]) -> Architecture | None:
-        """Returns the paused trial to train further, or None if trial `number`, a new one, should start instead."""
+    def promote(self, number: int | None, waiting: Sequence[Architecture]) -> Architecture | None:
+        """Returns the paused trial to train further, or None if trial `number`, a new one, should start instead.
+
+        `number` is None if the budget allows no new trial.
+        """
         return self.sampler.promote(number, waiting)
 
     def resume(self, suggested: Architecture) -> None:

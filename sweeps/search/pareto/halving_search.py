@@ -16,7 +16,8 @@ from copy import copy
 import numpy as np
 
 from sweeps.search.pareto.candidates import Candidates, Item
-from sweeps.search.pareto.rungs import calibrated
+from sweeps.search.pareto.front import Belief
+from sweeps.search.pareto.rungs import hints, sure_correlation
 from sweeps.search.pareto.search import _ONE_THREAD, ParetoSearch
 from sweeps.search.pareto.surrogate import Surrogate, closeness_at
 from sweeps.search.pareto.trials import Known
@@ -52,8 +53,12 @@ class HalvingSearch(ParetoSearch[Item]):
         self._fitted: tuple[object, list[Surrogate]] | None = None
         """The results to which the models were fitted last, and these models."""
 
-    def promote(self, number: int, waiting: Sequence[Item]) -> Item | None:
-        """Returns the paused trial among `waiting` to train further, or None if trial `number`, a new one, is worth more."""
+    def promote(self, number: int | None, waiting: Sequence[Item]) -> Item | None:
+        """Returns the paused trial among `waiting` to train further, or None if none is worth it.
+
+        Trial `number` would start instead. If `number` is None, the budget allows no new trial, and only a trial without
+        any expected gain stays paused.
+        """
         if not waiting:
             return None
         if len(self.trials.ends) < LEARNT or not self._halted():
@@ -61,7 +66,7 @@ class HalvingSearch(ParetoSearch[Item]):
         with _ONE_THREAD.limit(limits=1, user_api="blas"):
             return self._promoted(number, waiting)
 
-    def _promoted(self, number: int, waiting: Sequence[Item]) -> Item | None:
+    def _promoted(self, number: int | None, waiting: Sequence[Item]) -> Item | None:
         belief = self._belief()
         rows = np.array([known.row for known in self._halted()], np.int64)
         mean, deviation = belief.models[0].predict_heard()
@@ -71,14 +76,18 @@ class HalvingSearch(ParetoSearch[Item]):
             row: gain / (self.trials.steps - max(self._reached(self.known[row]), default=0))
             for row, gain in zip(rows.tolist(), gains.tolist(), strict=True)
         }
-        random = np.random.default_rng([self.seed, number])
-        left = self._untried(random)
-        new = float(self._compared(left, belief, random)[1].max()) if len(left) else 0.0
         places = [self.candidates.row(each) for each in waiting]
         of = [0.0 if row is None else worth.get(row, 0.0) for row in places]
         best = int(np.argmax(of))
+        new = 0.0 if number is None else self._best_new(number, belief)
         is_best = of[best] > 0 and of[best] * DOUBT >= new / self.trials.steps
         return waiting[best] if is_best else None
+
+    def _best_new(self, number: int, belief: Belief) -> float:
+        """Returns the largest expected gain of an untried configuration, or 0 if all were tried."""
+        random = np.random.default_rng([self.seed, number])
+        left = self._untried(random)
+        return float(self._compared(left, belief, random)[1].max()) if len(left) else 0.0
 
     def _models(self) -> list[Surrogate]:
         # Only full training runs change the fit, and trials pause more often than they complete.
@@ -103,26 +112,32 @@ class HalvingSearch(ParetoSearch[Item]):
 
     def _hear(self, model: Surrogate, halted: Sequence[Known]) -> None:
         """Adds the newest score at a rung of each trial in `halted` to the model."""
-        rows = np.array([known.row for known in halted], np.int64)
+        features = self.candidates.features(np.array([known.row for known in halted], np.int64))
+        mean, deviation = model.predict(features)
+        mean, deviation = (mean - model.centre) / model.spread, deviation / model.spread
         newest = np.array([max(self._reached(known)) for known in halted])
         target, variance = np.empty(len(halted)), np.empty(len(halted))
+        errors = model.errors()
         for rung in np.unique(newest):
+            at = newest == rung
             ended = [
-                k
-                for k in self.known.values()
-                if not k.failed and {rung, self.trials.steps} <= k.curve.keys()
-            ]
-            own = [known for known, at in zip(halted, newest, strict=True) if at == rung]
+                known
+                for known in self.known.values()
+                if known.row in errors and rung in known.curve
+            ][-MAX_HEARD:]
+            own = [known for known, is_here in zip(halted, at, strict=True) if is_here]
             scores = np.array([known.curve[rung][0] for known in [*ended, *own]])
-            closeness = closeness_at(scores, self._unit(0))
             of = np.array([known.row for known in [*ended, *own]], np.int64)
-            costs = self.candidates.costs(of).mean(1)
-            ends = model.target_of(np.array([k.curve[self.trials.steps][0] for k in ended]))
-            split = len(ended)
-            target[newest == rung], variance[newest == rung] = calibrated(
-                ends, closeness[:split], costs[:split], closeness[split:], costs[split:]
+            apart = model.errors_of(
+                self.candidates.features(of), closeness_at(scores, self._unit(0))
             )
-        model.hear(self.candidates.features(rows), target, variance)
+            ends = np.array([errors[known.row] for known in ended])
+            learnt = apart[: len(ended)]
+            correlation = sure_correlation(ends, learnt) if len(ended) >= LEARNT else 0.0
+            target[at], variance[at] = hints(
+                correlation, apart[len(ended) :], mean[at], deviation[at]
+            )
+        model.hear(features, np.clip(target, -5, 5), variance)
 
     def _halted(self) -> list[Known]:
         """Returns the newest trials that have a score at a rung but none of a full training run."""

@@ -109,7 +109,7 @@ class Pareto(Sampler):
     def pause(self, architecture: Architecture) -> None:
         self.search.end(architecture, failed=False)
 
-    def promote(self, number: int, waiting: Sequence[Architecture]) -> Architecture | None:
+    def promote(self, number: int | None, waiting: Sequence[Architecture]) -> Architecture | None:
         assert isinstance(self.search, HalvingSearch)
         return self.search.promote(number, waiting)
 

@@ -145,11 +145,6 @@ class Surrogate:
             np.concatenate([self.of_mean, np.full(len(features), self.scatter / self.seeds)]),
         )
 
-    def target_of(self, psnr: Floats) -> Floats:
-        """Returns the targets (N,) of full training runs that reach `psnr` (N,) in dB. Each must be below `top`."""
-        target: Floats = (-np.log(self.top - psnr) - self.centre) / self.spread
-        return np.clip(target, -5, 5)
-
     def hear(self, features: Floats, target: Floats, variance: Floats) -> None:
         """Adds hints: trials with `features` (N, columns) that are expected to end at `target` (N,).
 
@@ -177,6 +172,31 @@ class Surrogate:
         mean = self.y[self.hinted] - variance * weights
         own = np.maximum(variance * (1 - variance * inverse), 1e-10)
         return self.centre + self.spread * mean, self.spread * np.sqrt(own)
+
+    def errors(self) -> dict[int, float]:
+        """Returns how far each full training run is from its prediction by all other runs, keyed by its `trial`.
+
+        The unit is the standard deviation of the prediction.
+        """
+        inverse = cho_solve(self.factor, np.eye(len(self.x)), check_finite=False).diagonal()
+        full = self.seen.task == 0
+        apart = self.weights[: len(full)] / np.sqrt(inverse[: len(full)])
+        return dict(zip(self.seen.trial[full].tolist(), apart[full].tolist(), strict=True))
+
+    def errors_of(self, features: Floats, values: Floats) -> Floats:
+        """Returns how far each of the `values` (n,) is from its prediction by the others, with the kernel of the ends.
+
+        `features` (n, columns) describes the architectures. The result (n,) has a root mean square of 1.
+        """
+        task = np.zeros(len(features), np.int64)
+        matrix = self._kernel(features, features, task, task)
+        matrix[np.diag_indices_from(matrix)] += self.noise + self.scatter
+        factor = cho_factor(matrix, lower=True, check_finite=False)
+        inverse = cho_solve(factor, np.eye(len(features)), check_finite=False)
+        centred = values - values.mean()
+        apart = inverse @ centred / np.sqrt(inverse.diagonal())
+        size = float(np.sqrt(np.mean(np.square(apart))))
+        return np.asarray(apart / max(size, 1e-12))
 
     def _condition(self, x: Floats, task: Ints, y: Floats, of_mean: Floats) -> None:
         self.x, self.task, self.y, self.of_mean = x, task, y, of_mean

@@ -10,7 +10,7 @@ from searchspace.architecture import Architecture
 from sweeps.search.pareto import halving_search
 from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.pareto.halving_search import LEARNT, HalvingSearch
-from sweeps.search.pareto.rungs import LARGEST, calibrated
+from sweeps.search.pareto.rungs import LARGEST, hints, sure_correlation
 from sweeps.search.pareto.surrogate import Surrogate
 from tests.sweeps.search.pareto.test_search import psnr_of, small_space
 
@@ -57,25 +57,44 @@ def _model() -> Surrogate:
     return model
 
 
-def test_a_hint_inverts_the_relation_between_the_rung_and_the_end() -> None:
-    ends = np.array([-1.5, -0.5, 0.0, 0.4, 1.1, 1.7])
-    costs = np.array([0.1, 0.9, 0.3, 0.5, 0.2, 0.8])
-    rungs = 3 + 0.5 * ends - 2 * costs
-    target, variance = calibrated(ends, rungs, costs, np.array([3.3]), np.array([0.1]))
-    assert target == pytest.approx([1.0], abs=1e-6)
-    assert variance[0] < 1e-6
-    # Errors of 0.1 at the rung are errors of 0.1 / 0.5 of the end.
-    errors = 0.1 * np.array([1, -1, 1, 1, -1, -1])
-    target, variance = calibrated(ends, rungs + errors, costs, np.array([3.3]), np.array([0.1]))
-    assert 0.1**2 < variance[0] < 0.4**2
+def test_worked_example() -> None:
+    target, variance = hints(0.5, np.array([-2.0]), np.array([1.0]), np.array([0.2]))
+    assert target == pytest.approx([0.2])
+    assert variance == pytest.approx([0.12])
+    certainty = 1 / 0.2**2 + 1 / variance
+    assert (1 / 0.2**2 + target / variance) / certainty == pytest.approx([0.8])
+    assert 1 / certainty == pytest.approx([0.03])
 
 
-@pytest.mark.parametrize("slope", [0.0, -1.0])
-def test_a_rung_that_does_not_rank_says_nothing(slope: float) -> None:
+def test_a_rung_that_does_not_rank_says_nothing() -> None:
     ends = np.linspace(-2, 2, 12)
-    rungs = slope * ends + np.tile([0.3, -0.3, -0.3, 0.3], 3)
-    variance = calibrated(ends, rungs, np.zeros(12), np.array([1.0]), np.zeros(1))[1]
-    assert variance == [LARGEST]
+    errors = np.tile([0.3, -0.3, -0.3, 0.3], 3)
+    for rungs in (errors, errors - ends):
+        correlation = sure_correlation(ends, rungs)
+        mean, variance = hints(correlation, np.array([5.0]), np.array([1.0]), np.array([0.2]))
+        assert (correlation, mean, variance) == (0.0, [1.0], [LARGEST])
+
+
+def test_the_same_correlation_counts_less_among_fewer_trials() -> None:
+    few, many = (np.tile([-1.0, 1.0, 0.5, -0.5], count) for count in (3, 30))
+    apart = [sure_correlation(ends, ends + np.roll(ends, 1)) for ends in (few, many)]
+    assert 0 < apart[0] < apart[1] < np.corrcoef(few, few + np.roll(few, 1))[0, 1]
+
+
+def test_an_error_is_the_distance_from_the_prediction_by_all_other_trials() -> None:
+    model = _model()
+    errors, rows = model.errors(), model.seen.trial
+    without = copy(model)
+    others = np.arange(LEARNT) != 5
+    zeros = np.zeros(LEARNT - 1)
+    without._condition(model.x[others], model.task[others], model.y[others], zeros)
+    mean, deviation = without.predict(model.x[[5]])
+    expected = (model.centre + model.spread * model.y[5] - mean[0]) / deviation[0]
+    assert errors[rows[5]] == pytest.approx(expected, rel=1e-6)
+    # The ends that the model knows have errors in the same proportion, if they are given as values.
+    of_ends = model.errors_of(model.x, model.y)
+    apart = np.array([errors[row] for row in rows.tolist()])
+    assert of_ends == pytest.approx(apart / np.sqrt(np.mean(apart**2)), abs=0.05)
 
 
 @pytest.mark.parametrize("variance", [1e-6, 0.01, 1.0, LARGEST])
@@ -112,6 +131,13 @@ def test_a_trial_goes_on_if_the_rung_does_not_rank() -> None:
     searched = learnt(noise=40.0)
     paused = start(searched, LEARNT, at_rung=-1.5)
     assert searched.promote(LEARNT + 1, [paused]) == paused
+
+
+def test_a_trial_with_a_little_gain_goes_on_if_no_new_one_may_start() -> None:
+    searched = learnt(noise=0.02)
+    poor = start(searched, LEARNT, at_rung=-0.3)
+    assert searched.promote(LEARNT + 1, [poor]) is None
+    assert searched.promote(None, [poor]) == poor
 
 
 def test_a_question_about_promotion_changes_no_suggestion() -> None:
