@@ -262,9 +262,7 @@ class Sweep(Roster):
             }
             self.set_floor()
             number = len(self.repeats) if self.may_start else None
-            chosen = self.suggester.promote(
-                number, [trial.architecture for trial in able.values()]
-            )
+            chosen = self.suggester.promote(number, [trial.architecture for trial in able.values()])
             self._due = None if chosen is None else able[chosen.key]
         return self._due
 

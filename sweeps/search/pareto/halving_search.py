@@ -1,9 +1,10 @@
 """`sampler: pareto` together with halving: chooses the paused trial to train further, if there is one worth it.
 
 Paused trials are candidates beside the untried configurations. Each candidate has an expected gain in hypervolume. The
-gain of a paused trial takes into account its score at the rung (`sweeps.search.pareto.rungs`). The candidate with the
-largest gain per remaining optimiser step goes first. If the scores at a rung are uninformative, every trial is
-therefore trained to its end, because it has fewer steps left than a new one. Until LEARNT trials have been trained in
+gain of a paused trial takes into account its score at the rung, as far as this score corrects the prediction
+(`sweeps.search.pareto.rungs`). The candidate with the largest gain per remaining optimiser step goes first. If the
+scores at a rung are uninformative, every trial is therefore trained to its end, because it has fewer steps left than a
+new one. Until LEARNT trials have been trained in
 full, too little is known about the rungs, so every trial is trained to its end.
 
 The method replaces the quota of successive halving (`sweeps.search.halving`). With that quota, `pareto` needed more
@@ -17,7 +18,7 @@ import numpy as np
 
 from sweeps.search.pareto.candidates import Candidates, Item
 from sweeps.search.pareto.front import Belief
-from sweeps.search.pareto.rungs import hints, sure_correlation
+from sweeps.search.pareto.rungs import LARGEST, hints, sure_correlation
 from sweeps.search.pareto.search import _ONE_THREAD, ParetoSearch
 from sweeps.search.pareto.surrogate import Surrogate, closeness_at
 from sweeps.search.pareto.trials import Known
@@ -125,15 +126,16 @@ class HalvingSearch(ParetoSearch[Item]):
                 for known in self.known.values()
                 if known.row in errors and rung in known.curve
             ][-MAX_HEARD:]
+            if len(ended) < LEARNT:
+                target[at], variance[at] = mean[at], LARGEST
+                continue
             own = [known for known, is_here in zip(halted, at, strict=True) if is_here]
-            scores = np.array([known.curve[rung][0] for known in [*ended, *own]])
             of = np.array([known.row for known in [*ended, *own]], np.int64)
-            apart = model.errors_of(
-                self.candidates.features(of), closeness_at(scores, self._unit(0))
-            )
+            scores = np.array([known.curve[rung][0] for known in [*ended, *own]])
+            closeness = closeness_at(scores, self._unit(0))
+            apart = model.errors_of(self.candidates.features(of), closeness, len(ended))
             ends = np.array([errors[known.row] for known in ended])
-            learnt = apart[: len(ended)]
-            correlation = sure_correlation(ends, learnt) if len(ended) >= LEARNT else 0.0
+            correlation = sure_correlation(ends, apart[: len(ended)])
             target[at], variance[at] = hints(
                 correlation, apart[len(ended) :], mean[at], deviation[at]
             )

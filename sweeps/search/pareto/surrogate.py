@@ -183,20 +183,22 @@ class Surrogate:
         apart = self.weights[: len(full)] / np.sqrt(inverse[: len(full)])
         return dict(zip(self.seen.trial[full].tolist(), apart[full].tolist(), strict=True))
 
-    def errors_of(self, features: Floats, values: Floats) -> Floats:
-        """Returns how far each of the `values` (n,) is from its prediction by the others, with the kernel of the ends.
+    def errors_of(self, features: Floats, values: Floats, known: int) -> Floats:
+        """Returns how far each of the `values` (n,) is from its prediction, with the kernel of the ends.
 
-        `features` (n, columns) describes the architectures. The result (n,) has a root mean square of 1.
+        `features` (n, columns) describes the architectures. The first `known` of them predict each other, each without
+        itself, and together the others. The errors (n,) of the first `known` have a root mean square of 1.
         """
         task = np.zeros(len(features), np.int64)
         matrix = self._kernel(features, features, task, task)
         matrix[np.diag_indices_from(matrix)] += self.noise + self.scatter
-        factor = cho_factor(matrix, lower=True, check_finite=False)
-        inverse = cho_solve(factor, np.eye(len(features)), check_finite=False)
-        centred = values - values.mean()
-        apart = inverse @ centred / np.sqrt(inverse.diagonal())
-        size = float(np.sqrt(np.mean(np.square(apart))))
-        return np.asarray(apart / max(size, 1e-12))
+        inverse = np.linalg.inv(matrix[:known, :known])
+        centred = values - values[:known].mean()
+        among = inverse @ centred[:known] / np.sqrt(inverse.diagonal())
+        across = matrix[known:, :known] @ inverse
+        variance = matrix.diagonal()[known:] - np.sum(across * matrix[known:, :known], 1)
+        new = (centred[known:] - across @ centred[:known]) / np.sqrt(np.maximum(variance, 1e-10))
+        return np.concatenate([among, new]) / max(float(np.sqrt(np.mean(np.square(among)))), 1e-12)
 
     def _condition(self, x: Floats, task: Ints, y: Floats, of_mean: Floats) -> None:
         self.x, self.task, self.y, self.of_mean = x, task, y, of_mean

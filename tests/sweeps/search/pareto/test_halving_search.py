@@ -92,9 +92,20 @@ def test_an_error_is_the_distance_from_the_prediction_by_all_other_trials() -> N
     expected = (model.centre + model.spread * model.y[5] - mean[0]) / deviation[0]
     assert errors[rows[5]] == pytest.approx(expected, rel=1e-6)
     # The ends that the model knows have errors in the same proportion, if they are given as values.
-    of_ends = model.errors_of(model.x, model.y)
+    of_ends = model.errors_of(model.x, model.y, LEARNT)
     apart = np.array([errors[row] for row in rows.tolist()])
     assert of_ends == pytest.approx(apart / np.sqrt(np.mean(apart**2)), abs=0.05)
+
+
+def test_a_new_trial_changes_no_error_of_those_that_have_ended() -> None:
+    model = _model()
+    features = np.concatenate([model.x, model.x[[5]]])
+    ended = model.errors_of(model.x, model.y, LEARNT)
+    for value in (model.y[5], model.y[5] - 10):
+        errors = model.errors_of(features, np.append(model.y, value), LEARNT)
+        assert errors[:LEARNT] == pytest.approx(ended)
+    # The model has seen this architecture end there, so its noise alone makes a difference.
+    assert errors[LEARNT] < -5
 
 
 @pytest.mark.parametrize("variance", [1e-6, 0.01, 1.0, LARGEST])
