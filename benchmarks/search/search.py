@@ -138,6 +138,9 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
         for name_in_row, other in (("tpe", "tpe"), ("random_in_full", "random")):
             reached = steps_to(values, ends[other], grid) if other in ends else ""
             row[f"share_of_steps_to_{name_in_row}"] = reached
+        for quartile in (25, 75):
+            reached = steps_to(values, ends[best], grid, quartile)
+            row[f"percentile_{quartile}_of_share_to_best_rival"] = reached
         yield row
 
 
@@ -146,17 +149,20 @@ def end(values: NDArray[np.float64]) -> float:
     return float(np.median(values[:, -1]))
 
 
-def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str:
-    """Returns the share of the budget after which the hypervolume reaches `wanted`, as a median over seeds.
+def steps_to(
+    values: NDArray[np.float64], wanted: float, grid: list[int], percentile: int = 50
+) -> str:
+    """Returns the share of the budget after which the hypervolume reaches `wanted`, as a percentile over seeds.
 
-    Returns '>1' if the median seed never reaches `wanted`.
+    Returns '>1' if so many seeds never reach `wanted` that the percentile is not among those that do.
     """
     reached = [
         grid[int(np.argmax(row >= wanted))] / grid[-1] if (row >= wanted).any() else np.inf
         for row in values
     ]
-    middle = float(np.median(reached))
-    return f"{middle:.3f}" if np.isfinite(middle) else ">1"
+    with np.errstate(invalid="ignore"):  # between two infinite shares
+        found = float(np.percentile(reached, percentile))
+    return f"{found:.3f}" if np.isfinite(found) else ">1"
 
 
 def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[int]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from sweeps.search.pareto.surrogate import Floats
 
-CAUTION = 1.0
+CAUTION = 2.0
 """Number of standard errors by which the correlation is lowered, because few trials may correlate by chance."""
 LARGEST = 1e3
 """Variance of a useless hint. The targets of the model have a variance of about 1."""
