@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.folders import SEARCH_RESULTS, SEARCH_RUNS
 
+TABLES = Path(__file__).parent / "tables"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 56, 170, 16, 44
 COLOURS = {
     "random": "#9e9e9e",
@@ -87,7 +88,7 @@ def _points(points: list[tuple[float, float]]) -> str:
 
 def main() -> None:
     for path in sorted([*SEARCH_RESULTS.glob("*.csv"), *SEARCH_RUNS.glob("*.csv")]):
-        if path.stem != "summary":
+        if (TABLES / f"{path.stem}.yaml").exists():  # other files hold no curves
             path.with_suffix(".svg").write_text(draw(read(path), path.stem))
 
 

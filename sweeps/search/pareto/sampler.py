@@ -72,7 +72,7 @@ class Pareto(Sampler):
             return []
         return [
             "halving: pareto suggests few networks that are worth stopping early; on four benchmark tables halving "
-            "saved it between 0 and 7 % of the steps"
+            "saved it at most 2 % of the steps"
         ]
 
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
