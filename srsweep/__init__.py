@@ -1,4 +1,4 @@
-"""The command line, and the Python API that docs/api.md describes.
+"""The command line, and the Python API: the names in `__all__`. `help(srsweep.load)`, for example, explains one of them.
 
 Only this package imports searchspace, sweeps and analysis together. `import srsweep` imports nothing else. torch,
 pandas and the rest are imported when a name of the API is first used.

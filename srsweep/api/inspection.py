@@ -66,8 +66,14 @@ def inspect(
     `models` come from `srsweep.load`. An exported file cannot be inspected. All models must have the same scale s.
     `image` is the original. It is cropped to multiples of s and downscaled by MATLAB's bicubic resize, and the networks
     upscale the result. `name` is the name of the image; the default is the name of its file. `tick` is called after
-    each network. docs/inspect.md explains what is measured. Raises UserError if there is no model, if a model or the
-    image cannot be used, or if the image is too small.
+    each network.
+
+    The data frames of the result hold, for each network: PSNR and SSIM of its output (`scores`); the size and the share
+    of high frequencies of the output of each block and of what the block adds (`blocks`); the power spectral density of
+    these outputs (`spectra`); the share of zeros after each activation (`activations`); and the PSNR that the image
+    loses if the output of a parallel path, or one of the features that a pool layer joins, is replaced by its mean over
+    the image (`contributions`). Raises UserError if there is no model, if a model or the image cannot be used, or if
+    the image is too small.
     """
     if not models:
         raise UserError("inspect: needs at least one model; srsweep.load returns one")

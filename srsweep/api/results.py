@@ -28,10 +28,13 @@ def trials(
 
     Each of `sweeps` is the name of a sweep, or a sweep file. If none is given, the trials of all sweeps are returned.
     `db` is the URL of the database. The default is the environment variable SRSWEEP_DB, otherwise the database of the
-    first sweep file, otherwise sqlite:///results.db. The columns are sweep, number, state, family, label, seed, step,
-    psnr_y and ssim_y (on the validation images), one column per cost and per measured latency, and others that
-    docs/api.md lists. With `knobs`, each knob has a column too, such as knob_n_feats. Raises UserError if there is no
-    such sweep or database.
+    first sweep file, otherwise sqlite:///results.db.
+
+    The columns include sweep, number, state (complete, stopped, failed, running or paused), family, label, seed, step
+    (the last one that was evaluated), psnr_y [dB] and ssim_y on the validation images, Set5_psnr_y and others for each
+    test set that was measured, one column per cost and per measured latency, seconds (the training time of all
+    attempts), and error ('' if there is none). Costs are whole numbers. A value that was not measured is NaN. With
+    `knobs`, each knob has a column too, such as knob_n_feats. Raises UserError if there is no such sweep or database.
     """
     names, url = located(sweeps, db)
     frame = _with_whole_costs(load_trials(url, names or None))

@@ -1,17 +1,23 @@
 """The command line from end to end, and the help of every command."""
 
 import json
+import pydoc
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import pytest
 from click.shell_completion import BashComplete
 
+import srsweep
 from srsweep.cli import COMMANDS, main
 from tests.srsweep.calls import invoke
 from tests.sweeps.sweeps_for_tests import sweep_file
+
+NOT_INSTALLED = re.compile(r"\b(docs|configs|benchmarks)/")
+"""Folders of the repository that an installed wheel does not have."""
 
 
 def test_every_command_has_help() -> None:
@@ -23,8 +29,15 @@ def test_every_command_has_help() -> None:
         result = invoke(name, "--help")
         assert result.exit_code == 0
         assert len(command.get_short_help_str(60)) > 10
-        # An installed wheel has none of these folders.
-        assert not re.search(r"\b(docs|configs|benchmarks)/", result.output), name
+        assert not NOT_INSTALLED.search(result.output), name
+
+
+@pytest.mark.parametrize("name", srsweep.__all__)
+def test_the_help_of_python_names_no_page_that_is_not_installed(name: str) -> None:
+    found = getattr(srsweep, name)
+    texts = [pydoc.plain(pydoc.render_doc(found)), sys.modules[found.__module__].__doc__ or ""]
+    assert found.__name__ in texts[0]
+    assert [text for text in (*texts, srsweep.__doc__ or "") if NOT_INSTALLED.search(text)] == []
 
 
 def test_the_shell_completes_commands_and_options() -> None:

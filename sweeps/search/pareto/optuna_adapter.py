@@ -17,10 +17,10 @@
 
     study.optimize(objective, n_trials=50)
 
-See docs/optuna.md for details. The sampler suggests each configuration at most `repeats` times, and only configurations
-that meet the constraints. When it has suggested all configurations, the study stops. The sampler reads the trials from
-the study, so a stored study can be continued. Several threads (`n_jobs`) can share a sampler. Processes that share a
-study see each other's running trials. Two processes that ask at the same moment may get the same configuration.
+The sampler suggests each configuration at most `repeats` times, and only configurations that meet the constraints. When
+it has suggested all configurations, the study stops. The sampler reads the trials from the study, so a stored study can
+be continued. Several threads (`n_jobs`) can share a sampler. Processes that share a study see each other's running
+trials. Two processes that ask at the same moment may get the same configuration.
 """
 
 import math
