@@ -106,7 +106,6 @@ def test_the_panel_has_a_bar_with_the_time_left_and_the_front(on_terminal: Playe
 
 
 def test_a_narrow_terminal_shows_the_panel_without_a_bar(on_terminal: Played) -> None:
-    shown = on_terminal.watcher._panel()
     console = Console(file=(file := io.StringIO()), width=30, height=6, force_terminal=True)
     on_terminal.watcher.console = console
     console.print(on_terminal.watcher._panel())
@@ -114,7 +113,7 @@ def test_a_narrow_terminal_shows_the_panel_without_a_bar(on_terminal: Played) ->
     text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", file.getvalue())
     assert max(map(len, text.splitlines())) <= 30
     assert "━" not in text
-    assert shown is not None
+    assert "1/3 complete" in text or "2/3 complete" in text, text
 
 
 def test_a_pipe_gets_whole_lines_without_control_characters(piped: Played) -> None:
