@@ -26,7 +26,7 @@ function fitted(figure, width) {
 const DARK_COLOURS = {
   "#1d2733": "#e2e7ec", "#66717d": "#9aa5b1", "#e6e9ec": "#2b333c", "#ffffff": "#161b21",
   "rgba(255,255,255,": "rgba(22,27,33,", "#0072b2": "#4aa3df", "rgba(0,114,178,": "rgba(74,163,223,",
-  "#8a5a2b": "#d0a070", "#6a51a3": "#a08ad6",
+  "#8a5a2b": "#d0a070", "#6a51a3": "#a08ad6", "rgba(120,130,140,0.28)": "rgba(170,180,190,0.38)",
 };
 
 // Gives a figure that `fitted` returned the colours of a dark page.

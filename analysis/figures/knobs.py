@@ -8,7 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures.pareto import thin
-from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout, escaped
+from analysis.figures.theme import (
+    FAMILY_COLOURS,
+    MUTED,
+    Figure,
+    base_layout,
+    escaped,
+    without_legend,
+)
 from analysis.figures.trial_keys import trial_keys
 from analysis.tables import cell, heading
 
@@ -94,10 +101,9 @@ def draw_effects(data: pd.DataFrame) -> Figure:
                 "showlegend": False,
             }
         )
-    layout = base_layout("PSNR-Y above the trend, dB", "")
+    layout = without_legend(base_layout("PSNR-Y above the trend, dB", ""))
     layout["xaxis"] |= {"zeroline": True, "zerolinecolor": MUTED}
     layout["yaxis"] |= {"dtick": 1, "tickfont": {"size": 11}}
-    layout["margin"]["t"] = 12
     return {"data": traces[::-1], "layout": layout}
 
 

@@ -112,6 +112,11 @@ def base_layout(x_title: str, y_title: str) -> Figure:
     }
 
 
+def without_legend(layout: Figure) -> Figure:
+    """Returns `layout`, which `base_layout` has made, without the room above the plot that a legend would need."""
+    return layout | {"margin": layout["margin"] | {"t": 14}}
+
+
 def log_axis(low: float, high: float) -> Figure:
     """Returns a logarithmic axis from 10**low to 10**high with a few readable ticks."""
     coarse: tuple[float, ...] = (

@@ -19,6 +19,7 @@ from analysis.figures.theme import (
     level_line,
     level_note,
     quality_range,
+    without_legend,
 )
 
 MOST_STEPS, FEW_STEPS = 400, 60
@@ -78,8 +79,8 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
                 },
             }
         )
-    layout = base_layout("optimiser steps", "PSNR-Y on the validation split, dB")
-    layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
+    layout = without_legend(base_layout("optimiser steps", "PSNR-Y on the validation split, dB"))
+    layout["xaxis"] |= _step_axis([step for line in lines for step in line["steps"]])
     if lines:
         values = np.concatenate([line["values"] for line in lines])
         floor, top = quality_range(values, bicubic)
@@ -109,8 +110,18 @@ def draw_few_curves(curves: pd.DataFrame) -> Figure:
         for index, (_, own) in enumerate(curves.groupby("id", sort=False))
     ]
     layout = base_layout("optimiser steps", "PSNR-Y on the validation split, dB")
-    layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
+    layout["xaxis"] |= _step_axis(curves["step"].tolist())
     return {"data": traces, "layout": layout}
+
+
+def _step_axis(steps: Sequence[int]) -> Figure:
+    """Returns an axis from the first of `steps` to the last one, with some room on both sides."""
+    axis: Figure = {"tickformat": "~s"}
+    if not steps:
+        return axis
+    low, high = min(steps), max(steps)
+    room = 0.03 * (high - low) or 0.5 * high or 1.0
+    return axis | {"range": [low - room, high + room]}
 
 
 def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
@@ -163,7 +174,9 @@ def draw_volume(data: pd.DataFrame) -> Figure:
 
     `data` is the data frame that `volume_data` returns.
     """
-    layout = base_layout("number of the complete trial", "hypervolume, share of the final value")
+    layout = without_legend(
+        base_layout("number of the complete trial", "hypervolume, share of the final value")
+    )
     layout["xaxis"] |= counting_axis(data["number"].max())
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
     trace = {

@@ -5,7 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.theme import RUNNING, Figure, base_layout, counting_axis, escaped, nothing_yet
+from analysis.figures.theme import (
+    RUNNING,
+    Figure,
+    base_layout,
+    counting_axis,
+    escaped,
+    nothing_yet,
+    without_legend,
+)
 from analysis.figures.trial_keys import trial_keys
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
@@ -94,6 +102,8 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
     if len(spent) and spent["spent"].max() < 20 * spent["spent"].min():
         layout["yaxis"] |= {"type": "linear", "rangemode": "tozero", "dtick": None, "minor": None}
     layout["legend"]["itemsizing"] = "constant"
+    if len(traces) < 2:  # plotly.js names a single trace nowhere
+        layout = without_legend(layout)
     if spent.empty:
         layout["annotations"] = [nothing_yet("no trial has ended yet")]
     return {"data": traces, "layout": layout}
