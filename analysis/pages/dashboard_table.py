@@ -11,9 +11,7 @@ from analysis.pages.trial_blocks import column_definitions, table_block
 from analysis.pages.watch import Watch
 from searchspace.errors import UserError
 
-HINT = (
-    "Filters of numbers take comparisons: <50K, >=28.5, 10K..50K. Click a row to select its trial."
-)
+HINT = "A filter of a column of numbers can compare: <50K, >=28.5 or 10K..50K. Click a row to select its trial."
 THEME = (
     "themeQuartz.withParams({backgroundColor: 'var(--paper)', foregroundColor: 'var(--ink)', "
     "headerBackgroundColor: 'var(--wash)', borderColor: 'var(--line)', accentColor: 'var(--accent)', "
@@ -34,8 +32,8 @@ def trials_panel(live: Live) -> list[Any]:
         "field": "picked",
         "headerName": "",
         "headerTooltip": "selected",
-        "width": 46,
-        "minWidth": 46,
+        "width": 40,
+        "minWidth": 40,
         "pinned": "left",
         "sortable": False,
         "filter": False,

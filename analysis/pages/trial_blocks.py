@@ -39,12 +39,15 @@ COMPARED = re.compile(r"\s*(<=|>=|<|>|=)\s*(\S+)\s*")
 
 
 def table_columns(live: Live) -> list[str]:
-    """Returns the columns of the table: number, star, state, qualities, costs, seed if seeds differ, family, label, note."""
+    """Returns the columns of the table: number, state, qualities, costs, seed if seeds differ, family, label, star, note.
+
+    The first ones have to show on a phone what a trial is worth.
+    """
     known = [str(name) for name in live.trials]
     qualities = [name for name in known if name in QUALITIES]
     costs = [name for name in known if is_cost(name)]
     seed = ["seed"] if live.trials["seed"].nunique() > 1 else []
-    return ["number", "star", "state", *qualities, *costs, *seed, "family", "label", "note"]
+    return ["number", "state", *qualities, *costs, *seed, "family", "label", "star", "note"]
 
 
 @lru_cache(maxsize=4)
@@ -87,12 +90,12 @@ def _look(name: str, field: str) -> dict[str, Any]:
     if name == "label":
         return {"minWidth": 260, "flex": 1, "tooltipField": field}
     if name == "star":
-        return {"width": 64, "headerName": "★"}
+        return {"width": 60, "headerName": "★"}
     if name == "note":
         return {"minWidth": 160, "flex": 1, "tooltipField": field}
     if name in ("state", "family"):
-        return {"width": 116}
-    return {"width": 96 if name in ("number", "seed") else 132, "type": "rightAligned"}
+        return {"width": 100}
+    return {"width": 86 if name in ("number", "seed") else 116, "type": "rightAligned"}
 
 
 def table_block(live: Live, request: Mapping[str, Any], search: object = "") -> dict[str, Any]:

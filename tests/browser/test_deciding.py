@@ -169,7 +169,7 @@ def test_a_click_on_a_point_marks_it_in_the_table_and_a_click_on_a_row_in_the_fi
     page.wait_for(MARKED, lambda text: text == f"first{ring}")
     page.evaluate(
         ROWS + ".find((r) => r.getAttribute('row-id') === 'first#3')"
-        ".querySelector('[col-id=c3]').click()"
+        ".querySelector('[col-id=c2]').click()"
     )
     page.wait_for(RINGS, lambda text: text == f"{ring} #3")
     page.wait_for("location.search", lambda text: text == f"?sweep=first&trial={ring[1:]}&trial=3")
@@ -198,7 +198,7 @@ def test_the_table_is_sorted_filtered_and_searched(shown: tuple[Chromium, str]) 
     page = opened(shown, "?sweep=first")
     see(page, "Trials")
     page.wait_for(NUMBERS, lambda text: text == "0 1 2 3 4 5 6 7")
-    head = "document.querySelector('.ag-header-cell[col-id=c3] .ag-header-cell-label')"
+    head = "document.querySelector('.ag-header-cell[col-id=c2] .ag-header-cell-label')"
     page.evaluate(f"{head}.click()")
     page.wait_for(NUMBERS, lambda text: text.startswith("6 0 1 2"))
     page.evaluate(f"{head}.click()")
@@ -277,8 +277,9 @@ def test_the_page_fits_a_phone_in_either_colour(shown: tuple[Chromium, str], sch
     )
     opened(shown, "?sweep=first&trial=1&trial=2&trial=4")
     page.wait_for(COMPARED)
-    for view in ("Compare", "Trials"):
+    for view, drawn in (("Compare", "'.compare td'"), ("Trials", "'.ag-row'")):
         see(page, view)
+        page.wait_for(f"document.querySelectorAll({drawn}).length > 5")
         for width in (1280, 400):
             page.resize(width)
             no_overflow(page)

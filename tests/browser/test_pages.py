@@ -247,9 +247,16 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
         sentence = "document.querySelector('#sentence')?.textContent ?? ''"
         assert "1 failed, 1 paused, 1 running" in browser.wait_for(sentence)
         assert browser.wait_for(points("#pareto"), lambda n: n == 0) == 0
-        for view in ("failed", "trials", "front", "training"):
+        panel = "document.querySelector('#panel').textContent"
+        said = {
+            "failed": "ValueError: loss: became <NaN> at step 3",
+            "trials": "paused",
+            "front": "No trial is complete yet.",
+            "training": "Learning curves",
+        }
+        for view, words in said.items():
             look_at(browser, view)
-            browser.wait_for("document.querySelector('#panel').textContent.length > 0")
+            browser.wait_for(panel, lambda text, words=words: words in text)
         views = "[...document.querySelectorAll('#view label')].map((e) => e.textContent).join()"
         assert browser.evaluate(views) == "Front,Trials,Training,Failed"  # the others are empty
         # What runs and waits has a curve and has cost something.
