@@ -2,11 +2,13 @@
 
     python -m benchmarks.search.model_inputs     # traces all networks -> benchmarks/runs/search/model/features.npz
 
-The encoding of the knobs equals that of `sweeps.search.pareto.encoding`. It is read from the CSV file, so fitting the models loads no
-torch. The features of a network are Mult-Adds and elements by kind of operator, the number of operators, the mean, least and
-largest number of channels of its convolutions (all as logarithms), and the reach of all convolutions in a row. The training-free scores are the
-logarithms of SynFlow (Tanaka et al. 2020: the sum of |weight x gradient|, with absolute weights and an image of ones) and of the norm
-of the gradient, and the L1 loss, both of the untrained network on one batch of the sweep's training images.
+The encoding of the knobs equals that of `sweeps.search.pareto.encoding` on `long`. On `short`, `n_feats` has the positions of `long` too,
+so that both tables can learn from each other. The encoding is read from the CSV file, so fitting the models loads no torch.
+
+The features of a network are Mult-Adds and elements by kind of operator, the number of operators, the mean, least and largest number of
+channels of its convolutions (all as logarithms), and the reach of all convolutions in a row. The training-free scores are the logarithm of
+SynFlow (the sum of |weight x gradient|, with absolute weights and an image of ones), the logarithm of the norm of the gradient, and the
+L1 loss. The last two belong to the untrained network and one batch of the sweep's training images.
 """
 
 import csv
