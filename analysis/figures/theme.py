@@ -93,7 +93,8 @@ def base_layout(x_title: str, y_title: str) -> Figure:
     }
     return {
         "font": FONT,
-        "margin": {"l": 56, "r": 14, "t": 40, "b": 48},
+        # Wide enough for titles and most labels: plotly.js draws all points once more if it has to widen a margin.
+        "margin": {"l": 68, "r": 14, "t": 40, "b": 58},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "#ffffff",
         "xaxis": axis | {"title": {"text": escaped(x_title), "standoff": 8, "font": {"size": 13}}},
