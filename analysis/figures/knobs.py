@@ -17,7 +17,7 @@ from analysis.figures.theme import (
     without_legend,
 )
 from analysis.figures.trial_keys import trial_keys
-from analysis.tables import cell, heading
+from analysis.tables import cell, headings
 
 LEAST_TRIALS = 8
 """Smallest number of complete trials through which a family's trend of PSNR over cost is fitted."""
@@ -130,7 +130,8 @@ def draw_parallel(
     if not axes:
         return None
     shown = [name for name in costs if name in done and done[name].notna().all()]
-    axes += [_number_axis(n, done[n].to_numpy(float)) for n in (*shown, "psnr_y")]
+    names = headings([*shown, "psnr_y"])
+    axes += [_number_axis(n, names[n], done[n].to_numpy(float)) for n in names]
     heights = np.stack([axis["at"] for axis in axes], 1)
     front = done["on_front"].to_numpy(bool)
     keys = np.array(trial_keys(done), object)
@@ -265,12 +266,13 @@ def _knob_axis(name: str, values: list[str]) -> dict[str, Any]:
     }
 
 
-def _number_axis(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
+def _number_axis(name: str, title: str, values: NDArray[np.float64]) -> dict[str, Any]:
+    """Returns the axis of the column `name`, with `title` as its name."""
     scaled = values if name == "psnr_y" else np.log10(np.maximum(values, 1))
     low, high = float(scaled.min()), float(scaled.max())
     ticks = [(0.0, cell(name, float(values.min()))), (1.0, cell(name, float(values.max())))]
     at = (scaled - low) / max(high - low, 1e-9)
-    return {"name": heading(name), "at": at, "ticks": ticks, "dense": name != "psnr_y"}
+    return {"name": title, "at": at, "ticks": ticks, "dense": name != "psnr_y"}
 
 
 def _lines(

@@ -90,3 +90,13 @@ def test_lines_through_the_same_value_lie_apart(two_families) -> None:
     assert len(set(at_family)) == 4
     assert max(at_family) - min(at_family) < 0.06
     assert lines["layout"]["xaxis"]["ticktext"][-2:] == ["parameters", "PSNR-Y dB"]
+
+
+def test_the_axis_of_a_latency_has_a_short_name(two_families) -> None:
+    """Once, a name with the device ran down the whole figure on a phone."""
+    latency = "latency_ms torch float32 640x360 1 threads on a phone"
+    trials = load_trials(two_families.url).assign(on_front=True)
+    trials[latency] = trials["params"] / 1e4
+    lines = draw_parallel(trials, load_knobs(two_families.url), [latency])
+    assert lines is not None
+    assert lines["layout"]["xaxis"]["ticktext"][-2:] == ["latency ms", "PSNR-Y dB"]
