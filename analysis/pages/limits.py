@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.choose.select import best_within
 from analysis.choose.variants import spread_of, variants
 from analysis.pages.live import Live, cost_choices
-from analysis.tables import cell, heading
+from analysis.tables import cell, headings
 from searchspace.errors import UserError
 from searchspace.quantity import round_numbers
 from sweeps.messages import visible
@@ -72,9 +72,8 @@ def _best(live: Live, limits: tuple[tuple[str, float], ...]) -> Best:
     if selection.row is None:
         return Best(key="", text=f"No complete trial is {inside}.")
     row = frame.loc[selection.row]
-    costs = [
-        f"{heading(name)} {cell(name, row[name])}" for name in cost_choices(live) if name in row
-    ]
+    shown = headings(cost_choices(live))  # those of the sliders
+    costs = [f"{shown[name]} {cell(name, row[name])}" for name in shown if name in row]
     parts = [str(row["reference"]), f"{row['psnr_y']:.2f} dB", *costs, str(row["label"])]
     return Best(key=str(row["reference"]), text=visible(f"Best {inside}: " + " · ".join(parts)))
 

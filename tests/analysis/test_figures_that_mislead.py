@@ -11,6 +11,7 @@ from analysis.choose.variants import variants
 from analysis.figures.cards import facts_of, in_words
 from analysis.pages.dashboard_page import options
 from analysis.pages.endings import states_in_words
+from analysis.pages.limits import best_inside
 from analysis.pages.live import cost_choices, front_rows, live_pareto, load_live
 from analysis.pages.report import report_page
 from analysis.read.frames import load_sweeps, load_trials
@@ -227,6 +228,7 @@ def test_pages_and_sentences_have_the_short_heading(database: Database) -> None:
     assert "latency ms: torch float32 640x360 1 thread on Intel(R) Xeon(R) Processor</p>" in page
     live = load_live(database.url, "timed")
     assert FAST in front_rows(live)
+    assert re.search(r"dB · latency ms [\d.]+ · parameters ", best_inside(live, {}).text)
     assert [each["label"] for each in options([FAST, "params"])] == [" latency ms", " parameters"]
     frame = variants(load_trials(database.url))
     assert best_within(frame, {FAST: 22}).rule == "latency <= 22 ms"
