@@ -106,7 +106,7 @@ def test_a_command_that_is_written_in_a_message_is_complete() -> None:
         for text in literals(path)
         for line in re.findall(r"`(srsweep [a-z-]+ [^`]+)`", text)
     ]
-    assert len(found) > 5  # the pattern still finds commands
+    assert found  # the pattern still finds commands
     wrong = []
     for line in found:
         try:
