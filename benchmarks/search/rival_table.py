@@ -97,8 +97,8 @@ def replay_all(searches: Mapping[str, Callable[[Table, int, int], Iterator[Event
                 random.seed(seed)
                 np.random.seed(seed)
                 events.append(list(search(table, trials * table.steps, trials)))
+                keep(stem, name, events)  # at once, because a replay may take minutes
             print(stem, name, [len(each) for each in events], flush=True)
-            keep(stem, name, events)
 
 
 def keep(table: str, search: str, events: list[list[Event]]) -> None:
