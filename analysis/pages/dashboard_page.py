@@ -80,10 +80,26 @@ def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.
     sweeps = dcc.Dropdown(id="sweep", options=names, value=None, clearable=False)
     # All names at first: Dash drops a value, such as one from the address, that is no option.
     over = dcc.Dropdown(id="over", options=names, value=[], multi=True, placeholder="None")
-    cost = dcc.RadioItems(
-        id="cost", options=options(["params", "multadds"]), value="params", inline=True
-    )
-    quality = dcc.RadioItems(id="quality", options=options(["psnr_y"]), value="psnr_y", inline=True)
+    axes = {
+        "cost": ("Horizontal axis", ["params", "multadds"]),
+        "quality": ("Vertical axis", ["psnr_y"]),
+    }
+    choices = [
+        html.Div(
+            [
+                html.Label(label),
+                dcc.Dropdown(
+                    id=axis,
+                    options=options(columns),
+                    value=columns[0],
+                    clearable=False,
+                    searchable=False,
+                ),
+            ],
+            className="control axis",
+        )
+        for axis, (label, columns) in axes.items()
+    ]
     return html.Main(
         [
             html.H1("srsweep"),
@@ -97,8 +113,7 @@ def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.
                         id="over-control",
                         hidden=True,
                     ),
-                    html.Div([html.Label("Horizontal axis"), cost], className="control"),
-                    html.Div([html.Label("Vertical axis"), quality], className="control"),
+                    *choices,
                 ],
                 className="controls",
             ),
@@ -175,7 +190,7 @@ def _selection() -> html.Div:
 
 def options(columns: Sequence[str]) -> list[dict[str, str]]:
     """Returns the options of a control that chooses one of `columns` for an axis."""
-    return [{"label": f" {shown}", "value": name} for name, shown in headings(columns).items()]
+    return [{"label": shown, "value": name} for name, shown in headings(columns).items()]
 
 
 def view_choices(names: Sequence[str]) -> list[dict[str, str]]:

@@ -229,7 +229,7 @@ def test_pages_and_sentences_have_the_short_heading(database: Database) -> None:
     live = load_live(database.url, "timed")
     assert FAST in front_rows(live)
     assert re.search(r"dB · latency ms [\d.]+ · parameters ", best_inside(live, {}).text)
-    assert [each["label"] for each in options([FAST, "params"])] == [" latency ms", " parameters"]
+    assert [each["label"] for each in options([FAST, "params"])] == ["latency ms", "parameters"]
     frame = variants(load_trials(database.url))
     assert best_within(frame, {FAST: 22}).rule == "latency <= 22 ms"
     facts = facts_of(load_sweeps(database.url).iloc[0].to_dict())

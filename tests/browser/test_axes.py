@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.chromium import Chromium
 from tests.browser.serving import dashboard_of
-from tests.browser.test_pages import quiet
+from tests.browser.test_pages import choose, quiet
 from tests.stored import OBJECTIVES, Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -23,14 +23,14 @@ def test_the_quality_of_the_plot_is_a_choice(browser: Chromium, tmp_path: Path) 
     with dashboard_of(database.url) as address:
         browser.open(address)
         browser.wait_for(TITLE, lambda text: text.startswith("PSNR-Y"))
-        browser.evaluate("document.querySelectorAll('#quality label')[1].click()")
+        choose(browser, "SSIM-Y", "#quality")
         browser.wait_for(TITLE, lambda text: text.startswith("SSIM-Y"))
         # Any pair: the quality that was on the vertical axis, on the horizontal one; then a cost against a cost.
-        browser.evaluate("document.querySelectorAll('#cost label')[2].click()")
+        choose(browser, "PSNR-Y dB", "#cost")
         browser.wait_for(TITLE.replace("ytitle", "xtitle"), lambda text: text.startswith("PSNR-Y"))
-        browser.evaluate("document.querySelectorAll('#cost label')[0].click()")
+        choose(browser, "parameters", "#cost")
         browser.wait_for(TITLE.replace("ytitle", "xtitle"), lambda text: text == "parameters")
-        browser.evaluate("document.querySelectorAll('#quality label')[3].click()")
+        choose(browser, "Mult-Adds", "#quality")
         browser.wait_for(TITLE, lambda text: text == "Mult-Adds")
         quiet(browser)
     database.store.close()
