@@ -99,7 +99,8 @@ def fcnet(dataset: str) -> Table:
     for name, values in bench.search_space.items():
         words, last = bench.param_types[name] is str, len(values) - 1
         space[name] = CategoricalDistribution(values) if words else IntDistribution(0, last)
-    networks, rows = {}, []
+    networks: dict[tuple[Any, ...], int] = {}
+    rows: list[Any] = []
     for places in itertools.product(*(range(len(of)) for of in bench.search_space.values())):
         pairs = zip(space.values(), places, strict=True)
         networks[tuple(of.to_external_repr(place) for of, place in pairs)] = len(rows)
@@ -170,8 +171,8 @@ def summary(curves: Mapping[str, Floats]) -> dict[str, object]:
     return found
 
 
-@threadpool_limits.wrap(limits=1)
 def main() -> None:
+    threadpool_limits(1)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20, help="number of seeds")
     seeds = range(parser.parse_args().seeds)
