@@ -9,31 +9,16 @@ const DARK = matchMedia("(prefers-color-scheme: dark)");
 let picked = new Set();
 let adding = false;  // whether Shift was held when the mouse button was released
 let waiting = 0;  // requests that the server has not answered yet
-let tableScript = null;  // the promise of the table's script, once somebody has looked at the table
 
 document.addEventListener("pointerup", (event) => { adding = event.shiftKey; }, true);
-
-// Dash's script for old browsers replaces these functions in every browser by slow ones. plotly.js reads colours with parseInt.
-const native = { parseInt: window.parseInt, parseFloat: window.parseFloat };
-document.addEventListener("DOMContentLoaded", () => Object.assign(window, native));
 
 // Dash asks the server with `fetch`. A request is counted here and not with `running` of a callback, because Dash never ends
 // `running` if the server does not respond: after a restart of the server, the page would wait for ever.
 const fetched = window.fetch;
 window.fetch = (...given) => {
   waiting += 1;
-  return fetched(...given).then(async (answer) => { await tableScript; return answer; }).finally(() => { waiting -= 1; });
+  return fetched(...given).finally(() => { waiting -= 1; });
 };
-
-// The script of the table is large, and the first figure is drawn sooner without it. Dash can only build elements whose script
-// it has, so from here on no answer of the server reaches Dash before the script is loaded.
-function loadTable() {
-  tableScript ??= new Promise((done) => {
-    const script = document.createElement("script");
-    Object.assign(script, { src: "/_dash-component-suites/dash_ag_grid/dash_ag_grid.min.js", onload: done, onerror: done });
-    document.head.append(script);
-  });
-}
 
 const same = () => window.dash_clientside.no_update;
 const set = (id, properties) => window.dash_clientside.set_props(id, properties);
@@ -288,7 +273,7 @@ const callbacks = {
     }
     return same();
   },
-  view(name) { page.view = name; if (name === "trials") loadTable(); return same(); },
+  view(name) { page.view = name; return same(); },
   views(known) { if (known) { page.views = known; showTabs(); } return same(); },
   drag(what) { page.drag = what; redraw(); return same(); },
 

@@ -19,8 +19,8 @@ from analysis.pages.dashboard_compare import compare_panel
 from analysis.pages.dashboard_limits import add_limits, limits_card
 from analysis.pages.dashboard_notes import SaveNote, add_notes
 from analysis.pages.dashboard_page import (
+    PAGE,
     SCRIPT,
-    App,
     failures_panel,
     figures_panel,
     front_panel,
@@ -73,7 +73,14 @@ def make_app(
     `host`, the address on which its server will listen. Raises UserError if the database cannot be read.
     """
     watch = Watch(url)  # raises now, and not in the browser, if the database cannot be read
-    app = App()
+    app = dash.Dash(
+        __name__,
+        title="srsweep",
+        update_title="",
+        serve_locally=True,
+        index_string=PAGE,
+        suppress_callback_exceptions=True,  # the table is on the page only while it is looked at
+    )
     app.layout = lambda: page_layout(watch.names(), seconds, limits_card())
     read_with_the_page(app.server, watch)
     _choose(app, watch)

@@ -1,11 +1,9 @@
 """Builds the page of the dashboard: its style, its layout, and the elements for cards and tables."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dash
 import pandas as pd
 from dash import dcc, html
 
@@ -21,12 +19,8 @@ HERE = Path(__file__).parent
 STYLE = (HERE / "dashboard.css").read_text(encoding="utf-8")
 SCRIPT = FIT.read_text(encoding="utf-8") + (HERE / "dashboard.js").read_text(encoding="utf-8")
 """The script of the page, besides the scripts of Dash."""
-PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
-"""The address from which Dash loads plotly.js."""
 PAGE = (
     '<!doctype html><html lang="en"><head>{%metas%}<title>{%title%}</title>'
-    # Dash asks for plotly.js only after it has built the page. It takes long to load and to compile.
-    f'<link rel="preload" as="script" href="{PLOTLY}">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<link rel="icon" href="data:,">{%css%}<style>'
     + SCROLL
@@ -46,30 +40,6 @@ BLANK: dict[str, Any] = {
     },
 }
 """What a card shows before its figure arrives. By default, plotly.js would draw empty axes on white."""
-TABLE_SCRIPT = re.compile(r'<script src="[^"]*/dash_ag_grid/[^"]*"></script>')
-"""The element that loads the script of the table."""
-
-
-class App(dash.Dash):  # type: ignore[misc] # Dash is not typed
-    """A Dash application without elements and callbacks.
-
-    Its page does not load the script of the table. `dashboard.js` loads it when somebody looks at the table.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            __name__,
-            title="srsweep",
-            update_title="",
-            serve_locally=True,
-            index_string=PAGE,
-            suppress_callback_exceptions=True,  # the table is on the page only while it is looked at
-        )
-
-    def interpolate_index(self, **parts: str) -> str:
-        """Returns the page. `parts` are the parts that Dash fills in."""
-        scripts = TABLE_SCRIPT.sub("", parts.pop("scripts"))
-        return str(super().interpolate_index(scripts=scripts, **parts))
 
 
 def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.Main:
