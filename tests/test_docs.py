@@ -141,7 +141,7 @@ def test_shares_of_steps_on_the_search_page_are_those_of_the_benchmark() -> None
     to_rival = sorted(f"{float(row['share_of_steps_to_best_rival']):.2f}" for row in rows)
     to_tpe = sorted(f"{float(row['share_of_steps_to_tpe']):.2f}" for row in rows)
     page = " ".join(text("docs/search.md").split())
-    assert "after {}, {}, {} and {} of that search's steps".format(*to_rival) in page
+    assert f"after {', '.join(to_rival[:-1])} and {to_rival[-1]} of that search's steps" in page
     assert f"after {to_tpe[0]} to {to_tpe[-1]} of the steps of `tpe`" in page
 
 
