@@ -9,7 +9,7 @@ LOWEST := .venv-lowest
 # A folder of wheels, for machines without a network. It must hold all wheels that `make setup` installs, and setuptools.
 WHEELS ?=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(WHEELS),--no-index --find-links $(WHEELS))
-# A number: `make test-all` then runs a quarter of the slow tests and half of those of clusters.
+# A number: `make test-all` then runs a sixth of the slow tests and half of those of clusters.
 SHARE ?=
 # Options of benchmarks/gpu.py, such as GPU="--minutes 25" or GPU="--device cpu --short".
 GPU ?=
@@ -25,7 +25,7 @@ help:
 	@echo "make sweep        trains the networks of $(SWEEP), prints the front and writes report.html"
 	@echo "make test         runs the quick tests, which need nothing but Python"
 	@echo "make test-all     runs the slow tests too, with real servers where they are installed;"
-	@echo "                  SHARE=K runs one of four shares of the slow tests (any number K names one)"
+	@echo "                  SHARE=K runs a share of the slow tests; any number K names one"
 	@echo "make test-lowest  runs the quick tests with the lowest versions that pyproject.toml promises"
 	@echo "                  (torch stays at $(TORCH); TORCH=lowest takes the promised one)"
 	@echo "make gpu          measures everything that needs a CUDA device, in pieces that can be resumed;"
@@ -59,7 +59,7 @@ test: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not cluster" $(if $(SHARE),--share $(SHARE)/4)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not cluster" $(if $(SHARE),--share $(SHARE)/6)
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cluster $(if $(SHARE),--share $(SHARE)/2) tests/cluster tests/chaos tests/sweeps/drivers
 
 gpu: setup

@@ -1,7 +1,7 @@
 """The option --share, which runs a part of the slow tests that another commit completes.
 
-Where `.ci/run` passes `--share 5/4`, pytest sorts the slow tests by name, keeps every fourth one from the one with index 1
-(5 modulo 4) on, and deselects the others. Quick tests always run. Tests of clusters are counted apart, since they run apart.
+Where `.ci/run` passes `--share 8/6`, pytest sorts the slow tests by name, keeps every sixth one from the one with index 2
+(8 modulo 6) on, and deselects the others. Quick tests always run. Tests of clusters are counted apart, since they run apart.
 """
 
 import pytest
