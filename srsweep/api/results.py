@@ -34,7 +34,7 @@ def trials(
     (the last one that was evaluated), psnr_y [dB] and ssim_y on the validation images, Set5_psnr_y and others for each
     test set that was measured, one column per cost and per measured latency, seconds (the training time of all
     attempts), and error ('' if there is none). Costs are whole numbers. A value that was not measured is NaN. With
-    `knobs`, each knob has a column too, such as knob_n_feats. Raises UserError if there is no such sweep or database.
+    `knobs`, each knob is a column too, such as knob_n_feats. Raises UserError if a sweep or the database does not exist.
     """
     names, url = located(sweeps, db)
     frame = _with_whole_costs(load_trials(url, names or None))
