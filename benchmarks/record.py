@@ -24,29 +24,52 @@ class Record:
     """The rows of one run of a benchmark, which go to a new CSV file.
 
     Each row is written as soon as it is added, so an interrupted run keeps its rows. Every row also holds the settings
-    of the run, the version of Python, the commit, and the load average of the machine over the last minute.
+    of the run, the version of Python, the commit, and the load average of the machine over the last minute. The first
+    row creates the file, so two runs that start at the same time write to two files.
     """
 
     def __init__(self, name: str, **settings: object) -> None:
         self.rows: list[dict[str, str]] = []
+        self.name = name
         self.path = _unused(name)
+        """The file of the run. Before the first row, it is the file that the run would create now."""
         self.run = {
             "settings": " ".join(f"{key}={value}" for key, value in settings.items()),
             "python": platform.python_version(),
             "commit": commit(),
         }
 
+    def resume(self, path: Path) -> list[dict[str, str]]:
+        """Continues an interrupted run, whose file is `path`. Returns the rows that it has."""
+        with path.open(newline="") as file:
+            self.rows = list(csv.DictReader(file))
+        self.path = path
+        return self.rows
+
     def add(self, **row: object) -> None:
         """Writes one row. All rows of a run must have the same keys."""
         whole = {**row, "load": round(os.getloadavg()[0], 2), **self.run}
         self.rows.append({key: str(value) for key, value in whole.items()})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self.path.exists()
+        first = len(self.rows) == 1
+        if first:
+            self.path = _created(self.name)
         with self.path.open("a", newline="") as file:
             writer = csv.DictWriter(file, list(self.rows[0]))
-            if new:
+            if first:
                 writer.writeheader()
             writer.writerow(self.rows[-1])
+
+
+def _created(name: str) -> Path:
+    """Creates an empty file with today's date and returns its path."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = _unused(name)
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:  # another run has just created it
+            continue
+        return path
 
 
 def _unused(name: str) -> Path:

@@ -135,8 +135,7 @@ def measure(given: argparse.Namespace) -> Path:
     )
     done: set[tuple[str, str]] = set()
     if given.resume is not None:
-        record.path = given.resume
-        done = {(row["family"], row["seed"]) for row in read(given.resume)}
+        done = {(row["family"], row["seed"]) for row in record.resume(given.resume)}
     for seed in range(given.seeds):
         for family in given.families.split(","):
             if (family, str(seed)) in done:

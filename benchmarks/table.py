@@ -65,8 +65,8 @@ def read(path: Path) -> list[Row]:
 def source(path: Path, rows: Sequence[Row]) -> str:
     """Returns a table row for one file: its settings, its commit, and the range of the machine's load."""
     load = sorted(numbers(rows, "load"))
-    first = rows[0]
-    return f"| `{path.name}` | {first['settings']} | {first['commit']} | {load[0]:.1f} to {load[-1]:.1f} |"
+    settings, commits = ("; ".join(by(name, rows)) for name in ("settings", "commit"))
+    return f"| `{path.name}` | {settings} | {commits} | {load[0]:.1f} to {load[-1]:.1f} |"
 
 
 def line(what: str, unit: str, slow: list[float], fast: list[float], *, less: bool) -> str:

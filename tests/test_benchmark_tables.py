@@ -188,6 +188,32 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_two_runs_at_the_same_time_write_to_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, both runs chose the same name before either had a row, and mixed their rows in one file."""
+    monkeypatch.setattr(record, "RUNS", tmp_path)
+    runs = [Record("sweep16", train=name) for name in ("BSDS400", "embedded")]
+    for rate in (10, 20):
+        for run in runs:
+            run.add(loop="srsweep", trials_per_hour=rate, steps=2)
+    for run in runs:
+        rows = table.read(run.path)
+        assert [row["trials_per_hour"] for row in rows] == ["10", "20"]
+        assert {row["settings"] for row in rows} == {run.run["settings"]}
+    assert runs[0].path != runs[1].path
+
+
+def test_a_file_with_rows_of_two_runs_names_the_settings_and_commits_of_both() -> None:
+    rows = [
+        {"load": str(n), "settings": f"trials={n}", "commit": commit}
+        for n, commit in ((1, "aaa"), (2, "aaa"), (1, "bbb"))
+    ]
+    assert table.source(Path("run.csv"), rows) == (
+        "| `run.csv` | trials=1; trials=2 | aaa; bbb | 1.0 to 2.0 |"
+    )
+
+
 def sweep16(trials_per_hour: int) -> Path:
     made = Record("sweep16", train="embedded")
     for loop, rate in (("plain", 10), ("srsweep", trials_per_hour)):
