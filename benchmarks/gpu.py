@@ -2,7 +2,7 @@
 
     make gpu                                            # on a machine with a CUDA device
     make gpu WHEELS=wheels                              # without a network: installs from a folder of wheels
-    python -m benchmarks.gpu --minutes 25               # starts no further piece after 25 minutes
+    python -m benchmarks.gpu --minutes 25               # stops after 25 minutes; the next call goes on
     python -m benchmarks.gpu --device cpu --short       # rehearses every piece on a processor
 
 Each piece is one command with a time limit. Its output is appended to OUT/PIECE.log while it runs, and OUT/PIECE.json
@@ -163,7 +163,7 @@ def run(options: Options) -> int:
             print(f"{piece.name}: done before", flush=True)
             continue
         allowed = min(PIECE_SECONDS, ends - time.monotonic())
-        if allowed < 2 * GRACE and not options.short:
+        if allowed <= (0 if options.short else 2 * GRACE):
             print(f"{piece.name}: no time left", flush=True)
             left += 1
             continue
@@ -248,6 +248,8 @@ def _write_verdicts(options: Options) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         write_text(options.out / "claims.csv", done.stdout)
+    else:
+        print(f"claims.csv was not written: {done.stderr.strip()}", flush=True)
 
 
 def parse(words: Sequence[str]) -> Options:
@@ -259,7 +261,7 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("--root", default="../shared/data", help="folder of the image sets")
     parser.add_argument("--train", default="BSDS400", help="name of the image set, or 'embedded'")
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="start no further piece after this time"
+        "--minutes", type=float, default=math.inf, help="stop after this time; a later call goes on"
     )
     parser.add_argument("--only", nargs="+", default=(), help="first letters of names of pieces")
     given = parser.parse_args(words)
@@ -287,6 +289,8 @@ def main() -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    if options.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for `hardware`, which this process calls
     left = run(options)
     print(f"{left} pieces are left; the files are in {options.out}" if left else str(options.out))
     return min(left, 1)

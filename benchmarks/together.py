@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BrokenBarrierError
 from typing import Any, TypeVar
 
 import torch
@@ -40,12 +41,17 @@ Result = TypeVar("Result")
 def together(work: Callable[[AnyJob], Result], job: AnyJob, processes: int) -> list[Result]:
     """Runs `work(job)` in each of `processes` new processes and returns the results.
 
-    `work` must be a function at the top level of a module, because it is pickled.
+    `work` must be a function at the top level of a module, because it is pickled. Raises what `work` raises.
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes)
     with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
-        return list(pool.map(_begin, [work] * processes, [job] * processes))
+        runs = [pool.submit(_begin, work, job) for _ in range(processes)]
+        faults = [fault for run in runs if (fault := run.exception()) is not None]
+    # Those that waited for a failed process fail too. Their error says less.
+    for fault in sorted(faults, key=lambda fault: isinstance(fault, BrokenBarrierError)):
+        raise fault
+    return [run.result() for run in runs]
 
 
 def wait_for_others() -> None:
@@ -61,4 +67,8 @@ def _share(barrier: Any) -> None:
 def _begin(work: Callable[[AnyJob], Result], job: AnyJob) -> Result:
     torch.set_num_threads(job.threads)
     torch.manual_seed(0)
-    return work(job)
+    try:
+        return work(job)
+    except BaseException:
+        _barrier.abort()  # the other processes would wait for this one until PATIENCE ends
+        raise

@@ -78,7 +78,11 @@ def test_without_time_no_piece_begins(
 ) -> None:
     given = replace(options, short=False, minutes=0.0, only=("training", "memory"))
     assert gpu.run(given) == 2
-    assert capfd.readouterr().out == "training: no time left\nmemory: no time left\n"
+    none_left = "training: no time left\nmemory: no time left\n"
+    assert capfd.readouterr().out == none_left
+    # A rehearsal may use its last seconds, but no negative time.
+    assert gpu.run(replace(given, short=True)) == 2
+    assert capfd.readouterr().out == none_left
 
 
 def test_the_study_of_claims_trains_longer_one_seed_after_the_other(options: gpu.Options) -> None:

@@ -45,7 +45,10 @@ def colour_of(place: float) -> str:
 
 
 def spectra_cards(spectra: pd.DataFrame, networks: Sequence[str]) -> list[Card]:
-    """Returns one card per network with the spectra of all of its blocks, and one that overlays several networks."""
+    """Returns one card per network with the spectra of all of its blocks, and one that overlays several networks.
+
+    A network without blocks has no card.
+    """
     cards = [
         Card(
             name=slug(f"psd-{place}"),
@@ -53,11 +56,12 @@ def spectra_cards(spectra: pd.DataFrame, networks: Sequence[str]) -> list[Card]:
             if len(networks) > 1
             else "Spectrum of each block",
             text="Power spectral density of the output of each block. Dotted: the input of the first block.",
-            figure=_of_one(spectra[spectra["network"] == network]),
+            figure=_of_one(own),
         )
         for place, network in enumerate(networks)
+        if not (own := spectra[spectra["network"] == network]).empty
     ]
-    if len(networks) > 1:
+    if len(networks) > 1 and cards:
         cards.append(
             Card(
                 name="psd-overlaid",
@@ -107,6 +111,7 @@ def _overlaid(spectra: pd.DataFrame, networks: Sequence[str]) -> Figure:
             line = spectra[(spectra["network"] == network) & (spectra["block"] == number)]
             if line.empty:
                 continue
+            mean = line["psd"].mean() or 1.0  # 0 if the output is constant
             blocks.append(number)
             traces.append(
                 {
@@ -114,7 +119,7 @@ def _overlaid(spectra: pd.DataFrame, networks: Sequence[str]) -> Figure:
                     "mode": "lines",
                     "name": escaped(network),
                     "x": line["frequency"].tolist(),
-                    "y": (line["psd"] / line["psd"].mean()).tolist(),
+                    "y": (line["psd"] / mean).tolist(),
                     "visible": bool(number == shown),
                     "line": {"color": FAMILY_COLOURS[place % len(FAMILY_COLOURS)], "width": 2},
                     "hovertemplate": "%{fullData.name}<br>%{x:.3f} cycles per pixel: %{y:.3g}<extra></extra>",

@@ -25,6 +25,7 @@ ACTIVATIONS: dict[Any, str] = {
     Tensor.relu_: "relu",
     F.relu: "relu",
     F.relu6: "relu6",
+    F.hardtanh: "relu6",  # what nn.ReLU6 calls
     F.leaky_relu: "leaky_relu",
     torch.prelu: "prelu",
     F.prelu: "prelu",

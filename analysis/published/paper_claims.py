@@ -113,7 +113,7 @@ CLAIMS: Sequence[Claim] = (
     ),
     Claim(
         name="activation",
-        sentence="Removing half of the activations restores better than keeping all of them.",
+        sentence="Of five shares of activations, keeping half restores best.",
         source="s-LWSR, Fig. 6",
         family="slwsr",
         common={"n_feats": 8},
@@ -125,7 +125,7 @@ CLAIMS: Sequence[Claim] = (
             "first and last block": {"activation_ratio": "rare"},
         },
         cost="Equal in the paper and here.",
-        remark="The figure's values are not known to us.",
+        remark="The figure's values are not known to us. The released code keeps all activations.",
     ),
     Claim(
         name="activation-which",

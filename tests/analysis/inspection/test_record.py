@@ -69,6 +69,30 @@ def test_blocks_activations_and_sources_of_a_known_network() -> None:
     assert not network.pool._forward_pre_hooks
 
 
+@pytest.mark.parametrize(
+    ("module", "function", "zeros"),
+    [
+        (nn.ReLU, "relu", 0.25),
+        (nn.ReLU6, "relu6", 0.25),
+        (nn.LeakyReLU, "leaky_relu", 0),
+        (nn.PReLU, "prelu", 0),
+        (nn.GELU, "gelu", 0),
+        (nn.SiLU, "silu", 0),
+        (nn.ELU, "elu", 0),
+        (nn.Hardswish, "hardswish", 0),
+    ],
+)
+def test_the_activations_of_torch_are_recorded(
+    module: type[nn.Module], function: str, zeros: float
+) -> None:
+    """nn.ReLU6 calls F.hardtanh and was once missing."""
+    network = nn.Sequential(module())
+    with recording(network, STAGES) as record:
+        network(torch.tensor([-2.0, 0.25, 0.5, 1.0]).view(1, 1, 2, 2))
+    (found,) = record.activations
+    assert (found.function, found.zeros, found.negative) == (function, zeros, 0.25)
+
+
 def test_leaving_out_replaces_channels_by_their_means() -> None:
     network = Known()
     nn.init.ones_(network.pool.weight)
