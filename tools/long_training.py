@@ -2,6 +2,7 @@
 
     python -m tools.long_training measure --root ../shared/data --earlier 50000.pt   # scores of the checkpoints
     python -m tools.long_training page                                               # tables from the CSV files
+    python -m tools.long_training curve curve.html                                   # the curve; the page shows a picture of it
 
 `measure` reads runs/slwsr16-x4-long, the output folder of `srsweep train`, and the copies of its checkpoint that were
 made during the training (`--earlier`). It writes history.csv and scores.csv into configs/long-training. exports.csv is
@@ -9,7 +10,6 @@ the output of `srsweep export --csv`. A test compares the page with these files.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import plotly.graph_objects as go
 import torch
 
 from analysis.published.published import load_published
+from benchmarks.folders import write_rows
 from searchspace.architecture import architecture
 from sweeps.data.cache import PairSet
 from sweeps.data.settings import DataSettings
@@ -51,9 +52,13 @@ def main() -> None:
         "--earlier", type=Path, nargs="*", default=[], help="copies of checkpoints"
     )
     commands.add_parser("page", help="write the tables of the page from the CSV files")
+    drawing = commands.add_parser("curve", help="draw the curve from the CSV files")
+    drawing.add_argument("file", type=Path, help="HTML file to write")
     given = parser.parse_args()
     if given.command == "measure":
         measure([*given.earlier, TRAINED / "attempt-1.pt"], given.root)
+    elif given.command == "curve":
+        figure().write_html(given.file)
     else:
         page = PAGE.read_text()
         before, after = page.split(BEGIN)[0], page.split(END)[1]
@@ -63,7 +68,8 @@ def main() -> None:
 def measure(paths: Sequence[Path], root: str) -> None:
     """Writes the curve of the last of the checkpoints, and the scores of all of them in the order of their steps."""
     checkpoints = sorted((read(path) for path in paths), key=lambda each: each["step"])
-    _write("history.csv", _history(checkpoints[-1]))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_rows(FOLDER / "history.csv", _history(checkpoints[-1]))
     # The weights of the last step show what averaging does, and the training images how well the network is fitted. One
     # checkpoint is enough for either.
     raw = [each for each in checkpoints if each.get("raw") is not None][-1:]
@@ -78,7 +84,7 @@ def measure(paths: Sequence[Path], root: str) -> None:
                 scores = evaluate(network.eval(), pairs, device="cpu")
                 rows.append(_row(checkpoint["step"], weights, name, scores))
                 print(rows[-1], flush=True)
-    _write("scores.csv", rows)
+    write_rows(FOLDER / "scores.csv", rows)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -108,14 +114,6 @@ def _history(checkpoint: Mapping[str, Any]) -> list[dict[str, object]]:
         row = rows.setdefault(found["step"], {"step": found["step"]})
         row[found["name"]] = f"{found['value']:.6f}"
     return list(rows.values())
-
-
-def _write(name: str, rows: Sequence[Mapping[str, object]]) -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / name).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def written(folder: Path = FOLDER) -> str:
